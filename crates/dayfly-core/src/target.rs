@@ -1,0 +1,269 @@
+//! Targets: the hosts that a bastion can reach, and the inventory that lists them once each.
+
+use crate::name::{AccountName, ScopeName, TargetGroupName, TargetName};
+use crate::principal::Principal;
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
+
+/// The target group that every target is in. It is implied and cannot be written.
+pub const ALL: &str = "all";
+
+/// How a target is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// The bastion answers for the target and keeps a recording.
+    Record,
+    /// Bytes are forwarded; the target's own `sshd` judges.
+    Passthrough,
+}
+
+impl Mode {
+    /// As written in configuration and log.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Record => "record",
+            Self::Passthrough => "passthrough",
+        }
+    }
+}
+
+/// A host that the bastion can reach.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Target {
+    /// Its one name.
+    pub name: TargetName,
+    /// Where it is dialled: an address, or a name that is resolved once for each connection.
+    pub address: String,
+    /// Its SSH port.
+    #[serde(default = "ssh_port")]
+    pub port: u16,
+    /// The target groups that it is in.
+    #[serde(default)]
+    pub groups: BTreeSet<TargetGroupName>,
+    /// Its host keys, as `authorized_keys` lines without options.
+    #[serde(default)]
+    pub host_keys: Vec<String>,
+    /// The key that signs its host certificate, as such a line.
+    #[serde(default)]
+    pub host_ca: Option<String>,
+    /// How it is reached.
+    pub mode: Mode,
+    /// Literal principals that it lists, and the accounts that each admits to.
+    #[serde(default)]
+    pub literal_principals: BTreeMap<Principal, BTreeSet<AccountName>>,
+}
+
+fn ssh_port() -> u16 {
+    22
+}
+
+impl Target {
+    /// The scopes whose principals admit here: its own name, its groups, and the group of all targets.
+    pub fn scopes(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.name.as_str()).chain(self.groups.iter().map(TargetGroupName::as_str)).chain(std::iter::once(ALL))
+    }
+
+    /// Whether it is `scope` or in it.
+    pub fn is_within(&self, scope: &ScopeName) -> bool {
+        self.scopes().any(|own| own == scope.as_str())
+    }
+}
+
+/// Two entries of an inventory that cannot stand beside each other, or one that cannot stand at all.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InventoryError {
+    /// The same name twice.
+    #[error("target {0} is listed twice: remove one of the two")]
+    DuplicateName(TargetName),
+    /// A name that is both a target's and a group's.
+    #[error("{0} is the name of a target and of a target group: rename one of the two")]
+    NameIsAlsoGroup(TargetName),
+    /// The reserved name.
+    #[error("the name \"{ALL}\" is reserved for the group of all targets: rename {0}")]
+    ReservedName(String),
+    /// One host in two modes.
+    #[error("{first} and {second} are the same address {address} in different modes: nothing recorded may be reachable unrecorded")]
+    SameAddressTwoModes {
+        /// The first target.
+        first: TargetName,
+        /// The second.
+        second: TargetName,
+        /// `address:port`, canonical.
+        address: String,
+    },
+    /// Nothing to recognise it by.
+    #[error("target {0} has neither host_keys nor host_ca: add one, since a host is never trusted on first use")]
+    NoHostKey(TargetName),
+    /// A key that cannot be read.
+    #[error("target {target}: {key:?} is not a public key: write it as in authorized_keys, without options")]
+    BadKey {
+        /// The target.
+        target: TargetName,
+        /// What was written.
+        key: String,
+    },
+    /// An address that cannot be dialled.
+    #[error("target {0}: the address must be a host name or an IP address, without a port")]
+    BadAddress(TargetName),
+}
+
+/// All targets, each under its one name.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Inventory {
+    targets: BTreeMap<TargetName, Target>,
+}
+
+impl Inventory {
+    /// Checks every entry by itself and beside the others; returns all mistakes, not the first.
+    pub fn new(entries: impl IntoIterator<Item = Target>) -> Result<Self, Vec<InventoryError>> {
+        let mut targets: BTreeMap<TargetName, Target> = BTreeMap::new();
+        let mut errors = Vec::new();
+        for target in entries {
+            errors.extend(entry_errors(&target));
+            if let Some(previous) = targets.insert(target.name.clone(), target) {
+                errors.push(InventoryError::DuplicateName(previous.name));
+            }
+        }
+        errors.extend(name_clashes(&targets));
+        errors.extend(mode_clashes(&targets));
+        if errors.is_empty() { Ok(Self { targets }) } else { Err(errors) }
+    }
+
+    /// The target of exactly this name.
+    pub fn get(&self, name: &str) -> Option<&Target> {
+        self.targets.get(name)
+    }
+
+    /// All targets by name.
+    pub fn iter(&self) -> impl Iterator<Item = &Target> {
+        self.targets.values()
+    }
+
+    /// The targets that `scope` names: one, or a group's members.
+    pub fn within<'a>(&'a self, scope: &'a ScopeName) -> impl Iterator<Item = &'a Target> {
+        self.iter().filter(move |target| target.is_within(scope))
+    }
+
+    /// Whether `scope` is a target group with members.
+    pub fn is_group(&self, scope: &ScopeName) -> bool {
+        self.get(scope.as_str()).is_none() && self.within(scope).next().is_some()
+    }
+}
+
+fn entry_errors(target: &Target) -> Vec<InventoryError> {
+    let mut errors = Vec::new();
+    if target.name.as_str() == ALL || target.groups.contains(ALL) {
+        errors.push(InventoryError::ReservedName(format!("target {}", target.name)));
+    }
+    if target.host_keys.is_empty() && target.host_ca.is_none() {
+        errors.push(InventoryError::NoHostKey(target.name.clone()));
+    }
+    for key in target.host_keys.iter().chain(&target.host_ca) {
+        if ssh_key::PublicKey::from_openssh(key).is_err() {
+            errors.push(InventoryError::BadKey { target: target.name.clone(), key: key.chars().take(60).collect() });
+        }
+    }
+    if !is_host(&target.address) {
+        errors.push(InventoryError::BadAddress(target.name.clone()));
+    }
+    errors
+}
+
+fn is_host(text: &str) -> bool {
+    let is_dns_name = !text.is_empty()
+        && text.len() <= 253
+        && text.split('.').all(|label| {
+            !label.is_empty()
+                && label.len() <= 63
+                && !label.starts_with('-')
+                && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+        });
+    text.parse::<IpAddr>().is_ok() || is_dns_name
+}
+
+fn name_clashes(targets: &BTreeMap<TargetName, Target>) -> Vec<InventoryError> {
+    let groups: BTreeSet<&str> = targets.values().flat_map(|target| target.groups.iter().map(TargetGroupName::as_str)).collect();
+    targets.keys().filter(|name| groups.contains(name.as_str())).cloned().map(InventoryError::NameIsAlsoGroup).collect()
+}
+
+/// One host under two modes would be reachable around its recorder.
+fn mode_clashes(targets: &BTreeMap<TargetName, Target>) -> Vec<InventoryError> {
+    let mut seen: BTreeMap<(String, u16), &Target> = BTreeMap::new();
+    let mut errors = Vec::new();
+    for target in targets.values() {
+        let address = canonical_host(&target.address);
+        let first = *seen.entry((address.clone(), target.port)).or_insert(target);
+        if first.mode != target.mode {
+            errors.push(InventoryError::SameAddressTwoModes {
+                first: first.name.clone(),
+                second: target.name.clone(),
+                address: format!("{address}:{}", target.port),
+            });
+        }
+    }
+    errors
+}
+
+/// One spelling for each host: `::ffff:192.0.2.1` is `192.0.2.1`, `DB1.` is `db1`.
+pub fn canonical_host(text: &str) -> String {
+    match text.parse::<IpAddr>() {
+        Ok(address) => address.to_canonical().to_string(),
+        Err(_) => text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ";
+
+    fn target(name: &str, address: &str, mode: Mode) -> Target {
+        Target {
+            name: TargetName::new(name).unwrap(),
+            address: address.to_owned(),
+            port: 22,
+            groups: BTreeSet::new(),
+            host_keys: vec![KEY.to_owned()],
+            host_ca: None,
+            mode,
+            literal_principals: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn row_38_one_host_in_two_modes_is_refused_however_it_is_spelt() {
+        for (first, second) in [("192.0.2.1", "::ffff:192.0.2.1"), ("db1.example", "DB1.example"), ("2001:db8::1", "2001:0db8:0::1")] {
+            let errors = Inventory::new([target("a", first, Mode::Record), target("b", second, Mode::Passthrough)]).unwrap_err();
+            assert!(matches!(errors.as_slice(), [InventoryError::SameAddressTwoModes { .. }]), "{errors:?}");
+            assert!(Inventory::new([target("a", first, Mode::Record), target("b", second, Mode::Record)]).is_ok());
+        }
+    }
+
+    #[test]
+    fn names_and_groups_are_disjoint_and_unique() {
+        let mut grouped = target("a", "192.0.2.1", Mode::Record);
+        grouped.groups.insert(TargetGroupName::new("b").unwrap());
+        let errors = Inventory::new([grouped, target("b", "192.0.2.2", Mode::Record)]).unwrap_err();
+        assert!(matches!(errors.as_slice(), [InventoryError::NameIsAlsoGroup(_)]));
+        let errors = Inventory::new([target("a", "192.0.2.1", Mode::Record), target("a", "192.0.2.1", Mode::Record)]).unwrap_err();
+        assert!(matches!(errors.as_slice(), [InventoryError::DuplicateName(_)]));
+        assert!(Inventory::new([target("all", "192.0.2.1", Mode::Record)]).is_err());
+    }
+
+    #[test]
+    fn a_target_needs_an_address_and_something_to_be_recognised_by() {
+        let mut unknown = target("a", "192.0.2.1", Mode::Record);
+        unknown.host_keys.clear();
+        assert_eq!(Inventory::new([unknown]).unwrap_err(), [InventoryError::NoHostKey(TargetName::new("a").unwrap())]);
+        for address in ["", "a:22", "-oProxyCommand=x", "a b", "a..b", "a."] {
+            assert!(Inventory::new([target("a", address, Mode::Record)]).is_err(), "{address:?}");
+        }
+    }
+}
