@@ -14,7 +14,7 @@
 //! | [`certificate`] | grant → unsigned certificate → signed and verified certificate; the verifier |
 //! | [`admission`] | verified certificate + target + account → [`admission::Admission`] or a refusal |
 //! | [`signed_request`] | the bytes a caller signs, so that a request proves who sent it |
-//! | [`audit`] | what the log holds, and its canonical bytes |
+//! | [`audit`], [`log_link`] | what the log holds, its canonical bytes, and the links between its rows |
 //! | [`signature`] | verification of SSH signatures |
 //!
 //! Invariants:
@@ -30,8 +30,8 @@ pub mod clock;
 pub mod context;
 pub mod decision;
 pub mod identity;
+pub mod log_link;
 pub mod name;
-pub mod policy;
 pub mod principal;
 pub mod reason;
 pub mod request;

@@ -9,6 +9,10 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
+mod set;
+
+pub use set::{RoleError, Roles};
+
 /// What a certificate may contain.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -1,0 +1,41 @@
+//! Where everything is.
+
+/// `GET`, unsigned: nothing but the next challenge, in the header.
+pub const CHALLENGE: &str = "/v1/challenge";
+/// `GET`, unsigned: whether the CA can issue certificates.
+pub const HEALTH: &str = "/v1/health";
+/// `GET`, unsigned: what to trust, [`crate::trust::Trust`].
+pub const TRUST: &str = "/v1/trust";
+/// `GET`, unsigned: `@cert-authority` lines, text.
+pub const KNOWN_HOSTS: &str = "/v1/trust/known-hosts";
+/// `GET`, unsigned: one CA's public key, text. `{purpose}` is `user`, `session`, `host` or `inner-host`.
+pub const CA_KEY: &str = "/v1/trust/keys/{purpose}";
+/// `GET`, unsigned: the key revocation list (OpenSSH PROTOCOL.krl), bytes.
+pub const KRL: &str = "/v1/trust/krl";
+/// `GET`, unsigned: this contract as OpenAPI.
+pub const OPENAPI: &str = "/v1/openapi.json";
+
+/// `GET`, person: [`crate::person::WhoAmI`].
+pub const WHOAMI: &str = "/v1/whoami";
+/// `GET`, person: [`crate::person::Roles`].
+pub const ROLES: &str = "/v1/roles";
+/// `GET`, person: [`crate::person::Destinations`].
+pub const DESTINATIONS: &str = "/v1/destinations";
+/// `POST`, person: [`crate::certificate::CertificateRequest`] → [`crate::certificate::IssuedCertificate`].
+pub const CERTIFICATES: &str = "/v1/certificates";
+
+/// `GET`, person who may review: [`crate::log::LogPage`]. Query: [`crate::log::LogQuery`].
+pub const LOG: &str = "/v1/log";
+/// `GET`, person who may review: [`crate::log::SignedHead`].
+pub const LOG_HEAD: &str = "/v1/log/head";
+
+/// `POST`, bastion: [`crate::session::SessionRequest`] → [`crate::session::SessionPermit`].
+pub const SESSIONS: &str = "/v1/sessions";
+/// `GET`, bastion: [`crate::bastion::Inventory`].
+pub const BASTION_INVENTORY: &str = "/v1/bastion/inventory";
+/// `POST`, bastion: [`crate::bastion::HostCertificateRequest`] → [`crate::bastion::HostCertificate`].
+pub const BASTION_HOST_CERTIFICATE: &str = "/v1/bastion/host-certificate";
+/// `POST`, bastion: [`crate::bastion::InnerHostCertificateRequest`] → [`crate::bastion::HostCertificate`].
+pub const BASTION_INNER_HOST_CERTIFICATE: &str = "/v1/bastion/inner-host-certificate";
+/// `POST`, bastion: [`crate::bastion::EventBatch`] → [`crate::bastion::EventReceipt`].
+pub const BASTION_EVENTS: &str = "/v1/bastion/events";

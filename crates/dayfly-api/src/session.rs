@@ -1,0 +1,77 @@
+//! The one question that a bastion asks before it lets anybody through.
+
+use dayfly_core::{
+    identity::Subject,
+    name::{AccountName, RoleName, TargetName},
+    role::SessionRules,
+    target::Mode,
+};
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// May this certificate's holder enter this target now? Asked once for each session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SessionRequest {
+    /// The session's id, new and unique.
+    #[schema(value_type = String)]
+    pub session: Uuid,
+    /// The bastion's id of the connection that carries it: sessions over one connection share it.
+    #[schema(value_type = String)]
+    pub connection: Uuid,
+    /// The person's certificate, one OpenSSH line.
+    pub certificate: String,
+    /// The target.
+    #[schema(value_type = String)]
+    pub target: TargetName,
+    /// The account; none for passthrough.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub account: Option<AccountName>,
+    /// The address that the bastion sees.
+    #[schema(value_type = String)]
+    pub peer: IpAddr,
+    /// For a recorded target: the fresh key that logs in there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login_key: Option<LoginKey>,
+}
+
+/// A key to certify, and the proof that the caller holds it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LoginKey {
+    /// One OpenSSH line.
+    pub public_key: String,
+    /// An armored SSHSIG over the possession message with this request's challenge.
+    pub possession: String,
+}
+
+/// Yes. The session is in the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SessionPermit {
+    /// Whose session it is.
+    #[schema(value_type = String)]
+    pub subject: Subject,
+    /// Under which role.
+    #[schema(value_type = String)]
+    pub role: RoleName,
+    /// By which grant.
+    #[schema(value_type = String)]
+    pub grant: Uuid,
+    /// The mode that the CA's inventory has now.
+    #[schema(value_type = String)]
+    pub mode: Mode,
+    /// What the session may do.
+    #[schema(value_type = Object)]
+    pub rules: SessionRules,
+    /// When the parent certificate ends: a passthrough session is cut then, a recorded one starts nothing new.
+    #[serde(with = "time::serde::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    pub certificate_ends: OffsetDateTime,
+    /// For a recorded target: the session certificate, one OpenSSH line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_certificate: Option<String>,
+}

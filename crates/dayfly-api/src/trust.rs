@@ -1,0 +1,21 @@
+//! What to trust, by purpose.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// The public keys of the four authorities and of the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Trust {
+    /// Signs people's and machines' certificates. Trusted by bastions and `passthrough` targets.
+    pub user_ca: Vec<String>,
+    /// Signs session certificates. Trusted by `recorded` targets, which trust nothing else.
+    pub session_ca: Vec<String>,
+    /// Signs host certificates of bastions and real hosts.
+    pub host_ca: Vec<String>,
+    /// Signs the certificates that a bastion shows when it answers for a recorded target.
+    pub inner_host_ca: Vec<String>,
+    /// Signs the log's head.
+    pub log_key: String,
+    /// Lines for `known_hosts`: which names each authority is good for.
+    pub known_hosts: Vec<String>,
+}

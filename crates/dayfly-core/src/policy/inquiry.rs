@@ -1,0 +1,185 @@
+//! Questions to Cedar, and its answers as an explanation or a refusal in words.
+
+use super::{
+    Rules,
+    schema::{Vocabulary, uid, vocabulary},
+    slices::Slice,
+};
+use crate::{
+    context::Context,
+    decision::Explanation,
+    identity::{Identity, Subject},
+    name::{AccountName, BastionName, RoleName, TargetGroupName},
+    reason::{Reason, Refusal},
+    target::{ALL, Target},
+    validity::Ttl,
+};
+use cedar_policy::{
+    Authorizer, AuthorizationError, Decision, Entities, Entity, EntityUid, PolicyId, Request, Response, RestrictedExpression as Value,
+};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    fmt,
+};
+
+/// What policy is asked about. Each variant is one action of the schema.
+#[derive(Clone, Copy)]
+pub(super) enum Question<'a> {
+    /// May this identity have a certificate of this role for this target?
+    Request { role: &'a RoleName, target: &'a Target, ttl: Ttl },
+    /// May it open a session at this target with such a certificate?
+    Connect { role: &'a RoleName, target: &'a Target, bastion: &'a BastionName, account: Option<&'a AccountName> },
+    /// May it see the sessions of this target?
+    ReviewTarget { target: &'a Target },
+    /// May it see the sessions of this target group?
+    ReviewGroup { group: &'a str },
+}
+
+/// Who asks and under which conditions: what all questions of one decision share.
+pub(super) struct Inquiry<'a> {
+    rules: Rules<'a>,
+    vocabulary: &'static Vocabulary,
+    identity: &'a Identity,
+    principal: EntityUid,
+    conditions: Vec<(String, Value)>,
+    entities: Entities,
+}
+
+impl<'a> Inquiry<'a> {
+    /// Prepares questions about `targets`, or about their groups, to the policies of `slice`.
+    pub(super) fn new(
+        rules: Rules<'a>,
+        slice: &Slice,
+        identity: &'a Identity,
+        context: &Context,
+        targets: impl IntoIterator<Item = &'a Target>,
+    ) -> Result<Self, Refusal> {
+        let vocabulary = vocabulary().map_err(unevaluable)?;
+        let principal = match &identity.subject {
+            Subject::Person(name) => uid(&vocabulary.person, name.as_str()),
+            Subject::Machine(name) => uid(&vocabulary.machine, name.as_str()),
+        };
+        let groups = identity.groups.iter().map(|group| uid(&vocabulary.group, group.as_str())).collect();
+        let named = slice.named_targets.iter().filter_map(|name| rules.inventory.get(name));
+        let targets: BTreeMap<_, &Target> = targets.into_iter().chain(named).map(|target| (&target.name, target)).collect();
+        let mut entities = vec![Entity::new_no_attrs(principal.clone(), groups)];
+        for target in targets.values() {
+            entities.push(target_entity(vocabulary, target)?);
+        }
+        let entities = Entities::from_entities(entities, None).map_err(unevaluable)?;
+        Ok(Self { rules, vocabulary, identity, principal, conditions: conditions(identity, context)?, entities })
+    }
+
+    /// Cedar's answer. One policy that cannot be evaluated refuses: Cedar alone would go on as if it were not there, a `forbid` included.
+    pub(super) fn ask(&self, question: Question<'_>) -> Result<Explanation, Refusal> {
+        let (action, resource, own) = self.words(question);
+        let context = self.conditions.iter().cloned().chain(own);
+        let context = cedar_policy::Context::from_pairs(context).map_err(unevaluable)?;
+        // The schema refuses what no action foresees, such as a machine that reviews.
+        let schema = self.vocabulary.validator.schema();
+        let request = Request::new(self.principal.clone(), self.vocabulary.action(action), resource, context, Some(schema));
+        let request = request.map_err(|error| self.denied(question, &error.to_string()))?;
+        self.judge(question, &Authorizer::new().is_authorized(&request, &self.slice(question).policies, &self.entities))
+    }
+
+    fn slice(&self, question: Question<'_>) -> &'a Slice {
+        match question {
+            Question::Request { role, .. } | Question::Connect { role, .. } => self.rules.policy.slices.of_role(role),
+            Question::ReviewTarget { .. } | Question::ReviewGroup { .. } => self.rules.policy.slices.of_targets(),
+        }
+    }
+
+    /// The action, the resource, and what the action's context holds beside the conditions.
+    fn words(&self, question: Question<'_>) -> (&'static str, EntityUid, Vec<(String, Value)>) {
+        let words = self.vocabulary;
+        let role_uid = |role: &RoleName| uid(&words.role, role.as_str());
+        let target_uid = |target: &Target| uid(&words.target, target.name.as_str());
+        let target_value = |target: &Target| ("target".to_owned(), Value::new_entity_uid(target_uid(target)));
+        match question {
+            Question::Request { role, target, ttl } => {
+                let seconds = Value::new_long(i64::try_from(ttl.seconds()).unwrap_or(i64::MAX));
+                ("request", role_uid(role), vec![target_value(target), ("ttl_seconds".to_owned(), seconds)])
+            }
+            Question::Connect { role, target, bastion, account } => {
+                let bastion = Value::new_entity_uid(uid(&words.bastion, bastion.as_str()));
+                let mut own = vec![target_value(target), ("bastion".to_owned(), bastion)];
+                own.extend(account.map(|account| ("account".to_owned(), Value::new_string(account.to_string()))));
+                ("connect", role_uid(role), own)
+            }
+            Question::ReviewTarget { target } => ("review", target_uid(target), Vec::new()),
+            Question::ReviewGroup { group } => ("review", uid(&words.target_group, group), Vec::new()),
+        }
+    }
+
+    fn judge(&self, question: Question<'_>, response: &Response) -> Result<Explanation, Refusal> {
+        let diagnostics = response.diagnostics();
+        if let Some(AuthorizationError::PolicyEvaluationError(error)) = diagnostics.errors().next() {
+            let id: &PolicyId = error.policy_id();
+            let message = format!("policy {id} cannot be evaluated, so {} may not {question}: {}", self.identity.subject, error.inner());
+            return Err(Refusal::new(Reason::PolicyError, message, format!("have policy {id} corrected; until then it refuses")));
+        }
+        let policies = diagnostics.reason().map(|id| AsRef::<str>::as_ref(id).to_owned()).collect();
+        let explanation = Explanation { policies, narrowed: Vec::new() };
+        match (response.decision(), explanation.policies.first()) {
+            (Decision::Allow, _) => Ok(explanation),
+            (Decision::Deny, Some(id)) => Err(Refusal::new(
+                Reason::PolicyForbidden,
+                format!("policy {id} forbids that {} may {question}", self.identity.subject),
+                format!("ask under conditions that policy {id} does not forbid; whoever writes the policies can tell which"),
+            )),
+            (Decision::Deny, None) => Err(self.denied(question, "")),
+        }
+    }
+
+    fn denied(&self, question: Question<'_>, why: &str) -> Refusal {
+        let mut message = format!("no policy permits that {} may {question}", self.identity.subject);
+        if !why.is_empty() {
+            message = format!("{message}: {why}");
+        }
+        let remedy = "`dayfly roles` lists what you may ask for now; for more, ask whoever writes the policies to permit it";
+        Refusal::new(Reason::PolicyDenied, message, remedy)
+    }
+}
+
+impl fmt::Display for Question<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Request { role, target, ttl } => write!(f, "have role {role} at {} for {ttl}", target.name),
+            Self::Connect { role, target, bastion, account: Some(account) } => {
+                write!(f, "connect to {} as {account} with role {role} through {bastion}", target.name)
+            }
+            Self::Connect { role, target, bastion, account: None } => {
+                write!(f, "connect to {} with role {role} through {bastion}", target.name)
+            }
+            Self::ReviewTarget { target } => write!(f, "review the sessions of {}", target.name),
+            Self::ReviewGroup { group } => write!(f, "review the sessions of the target group {group}"),
+        }
+    }
+}
+
+fn target_entity(vocabulary: &Vocabulary, target: &Target) -> Result<Entity, Refusal> {
+    let groups = target.groups.iter().map(TargetGroupName::as_str).chain([ALL]);
+    let parents: HashSet<EntityUid> = groups.map(|group| uid(&vocabulary.target_group, group)).collect();
+    let attributes = HashMap::from([("mode".to_owned(), Value::new_string(target.mode.as_str().to_owned()))]);
+    Entity::new(uid(&vocabulary.target, target.name.as_str()), attributes, parents).map_err(unevaluable)
+}
+
+/// What every action's context holds: from where, when, and how the identity was proven.
+fn conditions(identity: &Identity, context: &Context) -> Result<Vec<(String, Value)>, Refusal> {
+    let proven_at = i64::try_from(identity.proven_at).unwrap_or(i64::MAX);
+    let age = context.now.unix_timestamp().saturating_sub(proven_at);
+    let method = Value::new_string(identity.proof.method().to_owned());
+    let authentication = Value::new_record([("method".to_owned(), method), ("age_seconds".to_owned(), Value::new_long(age))]);
+    let now = context.now.to_utc();
+    let (date, (hour, minute, second)) = (now.date(), now.time().as_hms());
+    let now = format!("{date}T{hour:02}:{minute:02}:{second:02}Z");
+    Ok(vec![
+        ("source".to_owned(), Value::new_ip(context.source.to_canonical().to_string())),
+        ("now".to_owned(), Value::new_datetime(now)),
+        ("authentication".to_owned(), authentication.map_err(unevaluable)?),
+    ])
+}
+
+fn unevaluable(cause: impl fmt::Display) -> Refusal {
+    Refusal::new(Reason::PolicyError, format!("the policies cannot be evaluated: {cause}"), "tell whoever operates the CA")
+}

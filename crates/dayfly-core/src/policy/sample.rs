@@ -1,0 +1,88 @@
+//! A small installation, for tests: two databases that are recorded, one web server that is not, and who may do what there.
+
+use super::{Policy, PolicySource, Rules};
+use crate::{
+    address::Network,
+    identity::{Identity, Proof},
+    role::{Role, Roles},
+    target::{Inventory, Target},
+};
+
+const TARGETS: &str = r#"
+    [[target]]
+    name = "db1"
+    address = "192.0.2.11"
+    groups = ["db"]
+    host_keys = ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ"]
+    mode = "record"
+    literal_principals = { dba = ["deploy"] }
+
+    [[target]]
+    name = "db2"
+    address = "192.0.2.12"
+    groups = ["db"]
+    host_keys = ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ"]
+    mode = "record"
+
+    [[target]]
+    name = "web1"
+    address = "192.0.2.21"
+    groups = ["web"]
+    host_keys = ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ"]
+    mode = "passthrough"
+"#;
+
+const ROLES: &str = r#"
+    [[role]]
+    name = "db-admin"
+    principals = ["deploy@{target}"]
+    targets = ["db"]
+    extensions = ["permit-pty"]
+
+    [[role]]
+    name = "web"
+    principals = ["deploy@{target}"]
+    targets = ["web1"]
+"#;
+
+const POLICY: &str = r#"
+    @id("dba-may-use-db-admin")
+    permit(principal in Group::"dba", action in [Action::"request", Action::"connect"], resource == Role::"db-admin");
+
+    @id("developers-may-use-web")
+    permit(principal in Group::"developers", action in [Action::"request", Action::"connect"], resource == Role::"web");
+
+    @id("reviewers-see-everything")
+    permit(principal in Group::"reviewers", action == Action::"review", resource in TargetGroup::"all");
+"#;
+
+/// The installation, owned; [`Sample::rules`] lends it.
+#[derive(Debug, Clone)]
+pub struct Sample {
+    /// Who may have what.
+    pub policy: Policy,
+    /// `db-admin` on `db`, `web` on `web1`.
+    pub roles: Roles,
+    /// `db1` and `db2` in `db`, `web1` in `web`.
+    pub inventory: Inventory,
+    /// What the bastions dial from: `192.0.2.1`.
+    pub bastion_networks: Vec<Network>,
+}
+
+impl Sample {
+    /// The installation as the constants above describe it.
+    pub fn new() -> Self {
+        let inventory = inventory();
+        Self {
+            policy: policy(POLICY),
+            roles: roles(ROLES, &inventory),
+            inventory,
+            bastion_networks: "192.0.2.1".parse().into_iter().collect(),
+        }
+    }
+
+    /// The installation as a decision takes it.
+    pub fn rules(&self) -> Rules<'_> {
+        Rules { policy: &self.policy, roles: &self.roles, inventory: &self.inventory, bastion_networks: &self.bastion_networks }
+    }
+}

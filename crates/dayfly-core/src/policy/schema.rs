@@ -1,0 +1,72 @@
+//! The schema that policies are written against, and its words as Cedar holds them.
+
+use cedar_policy::{EntityId, EntityTypeName, EntityUid, Schema, Validator};
+use std::sync::LazyLock;
+
+/// What a policy can speak about, in Cedar's own notation.
+pub const SCHEMA: &str = include_str!("../../policy.cedarschema");
+
+/// The schema's words, parsed once. Nothing in here can fail after that, which keeps the way to a decision short.
+pub(super) struct Vocabulary {
+    pub(super) validator: Validator,
+    pub(super) person: EntityTypeName,
+    pub(super) machine: EntityTypeName,
+    pub(super) group: EntityTypeName,
+    pub(super) role: EntityTypeName,
+    pub(super) target: EntityTypeName,
+    pub(super) target_group: EntityTypeName,
+    pub(super) bastion: EntityTypeName,
+    action: EntityTypeName,
+}
+
+/// The vocabulary, or why the built-in schema cannot be read. A test reads it, so that no release says the latter.
+pub(super) fn vocabulary() -> Result<&'static Vocabulary, &'static str> {
+    static VOCABULARY: LazyLock<Result<Vocabulary, String>> = LazyLock::new(read);
+    VOCABULARY.as_ref().map_err(String::as_str)
+}
+
+fn read() -> Result<Vocabulary, String> {
+    let (schema, _) = Schema::from_cedarschema_str(SCHEMA).map_err(|error| error.to_string())?;
+    let entity_type = |name: &str| name.parse::<EntityTypeName>().map_err(|error| error.to_string());
+    Ok(Vocabulary {
+        validator: Validator::new(schema),
+        person: entity_type("Person")?,
+        machine: entity_type("Machine")?,
+        group: entity_type("Group")?,
+        role: entity_type("Role")?,
+        target: entity_type("Target")?,
+        target_group: entity_type("TargetGroup")?,
+        bastion: entity_type("Bastion")?,
+        action: entity_type("Action")?,
+    })
+}
+
+impl Vocabulary {
+    /// `Action::"name"`.
+    pub(super) fn action(&self, name: &str) -> EntityUid {
+        uid(&self.action, name)
+    }
+}
+
+/// `Type::"name"`.
+pub(super) fn uid(entity_type: &EntityTypeName, name: &str) -> EntityUid {
+    EntityUid::from_type_name_and_id(entity_type.clone(), EntityId::new(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_schema_holds_every_word() {
+        let vocabulary = vocabulary().unwrap();
+        let schema = vocabulary.validator.schema();
+        let Vocabulary { person, machine, group, role, target, target_group, bastion, .. } = vocabulary;
+        for entity_type in [person, machine, group, role, target, target_group, bastion] {
+            assert!(schema.entity_types().any(|known| known == entity_type), "{entity_type}");
+        }
+        let actions: Vec<_> = ["request", "connect", "approve", "review", "administer"].map(|name| vocabulary.action(name)).into();
+        assert!(actions.iter().all(|action| schema.actions().any(|known| known == action)));
+        assert_eq!(schema.actions().count(), actions.len());
+    }
+}

@@ -1,0 +1,95 @@
+//! One statement of a policy file: where it stands, and whom and what it names.
+
+use super::{
+    load::{PolicyError, PolicySource},
+    schema::Vocabulary,
+};
+use crate::{
+    role::Roles,
+    target::{ALL, Inventory},
+};
+use cedar_policy::{EntityUid, Policy, PolicyId, PolicySet};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A statement under its `@id`.
+#[derive(Debug, Clone)]
+pub(super) struct Statement {
+    pub(super) file: String,
+    /// The line it begins at, counted from 1.
+    pub(super) line: usize,
+    pub(super) policy: Policy,
+    text: String,
+}
+
+impl Statement {
+    pub(super) fn new(source: &PolicySource, line: usize, policy: &Policy, id: &str) -> Self {
+        let text = policy.to_cedar().unwrap_or_default();
+        Self { file: source.name.clone(), line, policy: policy.new_id(PolicyId::new(id)), text }
+    }
+
+    pub(super) fn id(&self) -> &str {
+        self.policy.id().as_ref()
+    }
+
+    pub(super) fn mistake(&self, line: usize, cause: impl Into<String>, remedy: impl Into<String>) -> PolicyError {
+        PolicyError { file: self.file.clone(), line, cause: cause.into(), remedy: remedy.into() }
+    }
+
+    /// The roles, targets and target groups that it names and nobody has defined.
+    pub(super) fn unknown_names(&self, vocabulary: &Vocabulary, roles: &Roles, inventory: &Inventory) -> Vec<PolicyError> {
+        let names: BTreeSet<EntityUid> = self.policy.entity_literals().into_iter().collect();
+        let unknown = names.iter().filter_map(|name| {
+            let text = name.id().unescaped();
+            let (known, remedy) = match name.type_name() {
+                role if *role == vocabulary.role => (roles.get(text).is_some(), "correct the name, or define the role"),
+                target if *target == vocabulary.target => (inventory.get(text).is_some(), "correct the name, or add the target"),
+                group if *group == vocabulary.target_group => (is_target_group(inventory, text), "correct the name, or put a target into it"),
+                _ => return None,
+            };
+            (!known).then(|| self.mistake(self.line_of(name), format!("{name} does not exist"), remedy))
+        });
+        unknown.collect()
+    }
+
+    /// The line that names `entity` first, or else the statement's own.
+    fn line_of(&self, entity: &EntityUid) -> usize {
+        let offset = self.text.find(&entity.to_string()).unwrap_or(0);
+        self.line + line_at(&self.text, offset) - 1
+    }
+}
+
+fn is_target_group(inventory: &Inventory, name: &str) -> bool {
+    name == ALL || inventory.iter().any(|target| target.groups.contains(name))
+}
+
+/// The line that each statement of a file begins at, by the id that Cedar numbers it with. Between two statements there is nothing but white
+/// space and comments, so each begins where those end.
+pub(super) fn lines(text: &str, set: &PolicySet) -> BTreeMap<String, usize> {
+    let policies = set.policies().map(|policy| (policy.id(), policy.to_cedar().unwrap_or_default()));
+    let templates = set.templates().map(|template| (template.id(), template.to_cedar()));
+    let mut statements: Vec<(&PolicyId, String)> = policies.chain(templates).collect();
+    // Cedar numbers them in the order of the file: policy0, policy1, …
+    statements.sort_by_key(|(id, _)| id.as_ref().trim_start_matches(|c: char| !c.is_ascii_digit()).parse::<usize>().unwrap_or(usize::MAX));
+    let mut lines = BTreeMap::new();
+    let mut rest = text;
+    for (id, statement) in statements {
+        rest = skip_blank(rest);
+        lines.insert(AsRef::<str>::as_ref(id).to_owned(), line_at(text, text.len() - rest.len()));
+        rest = rest.get(statement.len()..).unwrap_or_default();
+    }
+    lines
+}
+
+/// `text` from the first thing that is neither white space nor comment.
+fn skip_blank(text: &str) -> &str {
+    let mut rest = text.trim_start();
+    while let Some(comment) = rest.strip_prefix("//") {
+        rest = comment.split_once('\n').map_or("", |(_, after)| after).trim_start();
+    }
+    rest
+}
+
+/// The line that holds the byte at `offset`, counted from 1.
+pub(super) fn line_at(text: &str, offset: usize) -> usize {
+    text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
+}
