@@ -32,6 +32,7 @@ pub mod decision;
 pub mod identity;
 pub mod log_link;
 pub mod name;
+pub mod policy;
 pub mod principal;
 pub mod reason;
 pub mod request;

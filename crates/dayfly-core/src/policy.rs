@@ -61,13 +61,7 @@ pub fn decide(rules: Rules<'_>, identity: &Identity, context: &Context, request:
     }
 }
 
-fn grant(
-    rules: Rules<'_>,
-    identity: &Identity,
-    context: &Context,
-    request: &CertificateRequest,
-    grant_id: Uuid,
-) -> Result<Grant, Refusal> {
+fn grant(rules: Rules<'_>, identity: &Identity, context: &Context, request: &CertificateRequest, grant_id: Uuid) -> Result<Grant, Refusal> {
     let role = find_role(rules, &request.role)?;
     let ttl = request.ttl.unwrap_or(role.max_ttl).min(role.max_ttl);
     let asked = resolve::targets(rules, role, &request.targets)?;

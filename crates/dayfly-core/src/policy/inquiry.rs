@@ -15,7 +15,7 @@ use crate::{
     validity::Ttl,
 };
 use cedar_policy::{
-    Authorizer, AuthorizationError, Decision, Entities, Entity, EntityUid, PolicyId, Request, Response, RestrictedExpression as Value,
+    AuthorizationError, Authorizer, Decision, Entities, Entity, EntityUid, PolicyId, Request, Response, RestrictedExpression as Value,
 };
 use std::{
     collections::{BTreeMap, HashMap, HashSet},

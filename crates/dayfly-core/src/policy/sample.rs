@@ -1,12 +1,19 @@
 //! A small installation, for tests: two databases that are recorded, one web server that is not, and who may do what there.
 
+// Only tests are built with this module, and what is below is written to be readable.
+#![allow(clippy::unwrap_used)]
+
 use super::{Policy, PolicySource, Rules};
 use crate::{
     address::Network,
+    context::Context,
     identity::{Identity, Proof},
+    name::GroupName,
     role::{Role, Roles},
     target::{Inventory, Target},
 };
+use serde::Deserialize;
+use time::OffsetDateTime;
 
 const TARGETS: &str = r#"
     [[target]]
@@ -71,18 +78,52 @@ pub struct Sample {
 
 impl Sample {
     /// The installation as the constants above describe it.
+    #[expect(clippy::new_without_default, reason = "a sample is asked for by name")]
     pub fn new() -> Self {
         let inventory = inventory();
-        Self {
-            policy: policy(POLICY),
-            roles: roles(ROLES, &inventory),
-            inventory,
-            bastion_networks: "192.0.2.1".parse().into_iter().collect(),
-        }
+        Self { policy: policy(POLICY), roles: roles(ROLES, &inventory), inventory, bastion_networks: vec!["192.0.2.1".parse().unwrap()] }
     }
 
     /// The installation as a decision takes it.
     pub fn rules(&self) -> Rules<'_> {
         Rules { policy: &self.policy, roles: &self.roles, inventory: &self.inventory, bastion_networks: &self.bastion_networks }
     }
+}
+
+/// The sample's inventory.
+pub fn inventory() -> Inventory {
+    #[derive(Deserialize)]
+    struct File {
+        target: Vec<Target>,
+    }
+    Inventory::new(toml::from_str::<File>(TARGETS).unwrap().target).unwrap()
+}
+
+/// Roles as TOML writes them, `[[role]]` each.
+pub fn roles(text: &str, inventory: &Inventory) -> Roles {
+    #[derive(Deserialize)]
+    struct File {
+        role: Vec<Role>,
+    }
+    Roles::new(toml::from_str::<File>(text).unwrap().role, inventory).unwrap()
+}
+
+/// A policy of one file, `policy.cedar`.
+pub fn policy(text: &str) -> Policy {
+    Policy::parse(&[PolicySource { name: "policy.cedar".to_owned(), text: text.to_owned() }]).unwrap()
+}
+
+/// Somebody (`alice`, `machine:ci`) who proved an enrolled key a minute before [`context`].
+pub fn identity(subject: &str, groups: &[&str]) -> Identity {
+    Identity {
+        subject: subject.parse().unwrap(),
+        groups: groups.iter().map(|group| GroupName::new(*group).unwrap()).collect(),
+        proof: Proof::EnrolledKey { fingerprint: "SHA256:sample".to_owned() },
+        proven_at: context().unix_seconds() - 60,
+    }
+}
+
+/// Wednesday, 1 January 2025, 12:00 UTC, from 198.51.100.7.
+pub fn context() -> Context {
+    Context { now: OffsetDateTime::from_unix_timestamp(1_735_732_800).unwrap(), source: [198, 51, 100, 7].into() }
 }

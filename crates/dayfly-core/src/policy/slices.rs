@@ -34,7 +34,7 @@ enum Resource {
 }
 
 impl Slices {
-    pub(super) fn new(policies: &[Policy], vocabulary: &Vocabulary) -> Result<Self, PolicySetError> {
+    pub(super) fn new(policies: &[Policy], vocabulary: &Vocabulary) -> Result<Self, Box<PolicySetError>> {
         let sorted: Vec<(Resource, &Policy)> = policies.iter().map(|policy| (resource(policy, vocabulary), policy)).collect();
         let slice = |wanted: &dyn Fn(&Resource) -> bool| {
             Slice::new(sorted.iter().filter(|(resource, _)| wanted(resource)).map(|(_, policy)| *policy), vocabulary)
@@ -63,12 +63,12 @@ impl Slices {
 }
 
 impl Slice {
-    fn new<'a>(policies: impl Iterator<Item = &'a Policy>, vocabulary: &Vocabulary) -> Result<Self, PolicySetError> {
+    fn new<'a>(policies: impl Iterator<Item = &'a Policy>, vocabulary: &Vocabulary) -> Result<Self, Box<PolicySetError>> {
         let mut slice = Self::default();
         for policy in policies {
             let targets = policy.entity_literals().into_iter().filter(|literal| *literal.type_name() == vocabulary.target);
             slice.named_targets.extend(targets.map(|target| target.id().unescaped().to_owned()));
-            slice.policies.add(policy.clone())?;
+            slice.policies.add(policy.clone()).map_err(Box::new)?;
         }
         Ok(slice)
     }

@@ -43,7 +43,9 @@ impl Statement {
             let (known, remedy) = match name.type_name() {
                 role if *role == vocabulary.role => (roles.get(text).is_some(), "correct the name, or define the role"),
                 target if *target == vocabulary.target => (inventory.get(text).is_some(), "correct the name, or add the target"),
-                group if *group == vocabulary.target_group => (is_target_group(inventory, text), "correct the name, or put a target into it"),
+                group if *group == vocabulary.target_group => {
+                    (is_target_group(inventory, text), "correct the name, or put a target into it")
+                }
                 _ => return None,
             };
             (!known).then(|| self.mistake(self.line_of(name), format!("{name} does not exist"), remedy))
@@ -65,16 +67,16 @@ fn is_target_group(inventory: &Inventory, name: &str) -> bool {
 /// The line that each statement of a file begins at, by the id that Cedar numbers it with. Between two statements there is nothing but white
 /// space and comments, so each begins where those end.
 pub(super) fn lines(text: &str, set: &PolicySet) -> BTreeMap<String, usize> {
-    let policies = set.policies().map(|policy| (policy.id(), policy.to_cedar().unwrap_or_default()));
-    let templates = set.templates().map(|template| (template.id(), template.to_cedar()));
-    let mut statements: Vec<(&PolicyId, String)> = policies.chain(templates).collect();
-    // Cedar numbers them in the order of the file: policy0, policy1, …
-    statements.sort_by_key(|(id, _)| id.as_ref().trim_start_matches(|c: char| !c.is_ascii_digit()).parse::<usize>().unwrap_or(usize::MAX));
+    let policies = set.policies().map(|policy| (policy.id().to_string(), policy.to_cedar().unwrap_or_default()));
+    let templates = set.templates().map(|template| (template.id().to_string(), template.to_cedar()));
+    let mut statements: Vec<(String, String)> = policies.chain(templates).collect();
+    // Cedar numbers them in the order of the file: policy0, policy1, …, policy10.
+    statements.sort_by_key(|(id, _)| id.trim_start_matches(char::is_alphabetic).parse::<usize>().unwrap_or(usize::MAX));
     let mut lines = BTreeMap::new();
     let mut rest = text;
     for (id, statement) in statements {
         rest = skip_blank(rest);
-        lines.insert(AsRef::<str>::as_ref(id).to_owned(), line_at(text, text.len() - rest.len()));
+        lines.insert(id, line_at(text, text.len() - rest.len()));
         rest = rest.get(statement.len()..).unwrap_or_default();
     }
     lines
