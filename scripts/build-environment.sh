@@ -1,0 +1,43 @@
+# shellcheck shell=bash
+# Sourced by the other scripts: where builds go, and how a missing program is installed.
+#
+#   DAYFLY_CACHE       everything that is built or installed, outside the checkout; default: $XDG_CACHE_HOME/dayfly or ~/.cache/dayfly
+#   CARGO_TARGET_DIR   $DAYFLY_CACHE/target
+#   need, need_cargo_tool
+
+DAYFLY_CACHE="${DAYFLY_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/dayfly}"
+export DAYFLY_CACHE
+export CARGO_TARGET_DIR="$DAYFLY_CACHE/target"
+# sshd lives in a directory that only root has in its PATH.
+PATH="$DAYFLY_CACHE/tools/bin:$HOME/.cargo/bin:$PATH:/usr/local/sbin:/usr/sbin:/sbin"
+
+# need COMMAND PACKAGE...: installs the Debian packages if there is no such command.
+need() {
+    local command=$1
+    shift
+    command -v "$command" >/dev/null && return
+    echo "installing $* (for $command)"
+    if [[ $(id -u) != 0 ]] || ! command -v apt-get >/dev/null; then
+        echo "cannot install: \`$command\` is missing. As root: apt-get install --no-install-recommends $*" >&2
+        return 1
+    fi
+    if [[ -z ${dayfly_apt_updated:-} ]]; then
+        apt-get update -q
+        dayfly_apt_updated=1
+    fi
+    DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@"
+}
+
+# need_rust: cargo is the one thing that is not installed from here, since how it gets on a machine is the machine's owner's choice.
+need_rust() {
+    command -v cargo >/dev/null && return
+    echo "cargo is missing: install Rust 1.95 or newer, for example from https://rustup.rs" >&2
+    return 1
+}
+
+# need_cargo_tool COMMAND VERSION: builds a tool of that name from crates.io, once.
+need_cargo_tool() {
+    command -v "$1" >/dev/null && return
+    echo "building $1 $2"
+    CARGO_TARGET_DIR="$DAYFLY_CACHE/tools-target" cargo install "$1" --version "$2" --locked --quiet --root "$DAYFLY_CACHE/tools"
+}
