@@ -1,2 +1,3 @@
-//! placeholder
+//! The program `dayfly-ca`.
+
 fn main() {}

@@ -1,0 +1,215 @@
+//! The port to the store: what the CA remembers, and the log.
+//!
+//! Nothing changes without an event: [`Store::commit`] makes a change and appends its event in one transaction, or does neither. It answers when both
+//! are on disk. The log's rows are linked inside that transaction, whoever appends.
+
+pub mod sqlite;
+
+use dayfly_core::{
+    address::Network,
+    audit::AuditEvent,
+    identity::Subject,
+    log_link::Hash,
+    name::{BastionName, GroupName, ScopeName, TargetName},
+};
+use std::{collections::BTreeSet, future::Future, pin::Pin};
+use uuid::Uuid;
+
+/// What a call to the store comes to.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// A store that could not do it. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Something of this kind exists already.
+    #[error("{0} exists already")]
+    Conflict(Unique),
+    /// There is nothing by this name.
+    #[error("there is no {0}")]
+    Unknown(String),
+    /// The event cannot be appended.
+    #[error(transparent)]
+    Event(#[from] dayfly_core::audit::AuditError),
+    /// The store cannot be read or written.
+    #[error("the store cannot be used: {0}")]
+    Unavailable(String),
+}
+
+/// What may exist once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unique {
+    /// A certificate's serial.
+    Serial,
+    /// A session's id.
+    Session,
+    /// A person's name.
+    Person,
+    /// A bastion's name.
+    Bastion,
+    /// An enrolled key.
+    Key,
+    /// An inner host key, which carries one name only.
+    InnerHostKey,
+}
+
+impl std::fmt::Display for Unique {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Serial => "a certificate with this serial",
+            Self::Session => "a session with this id",
+            Self::Person => "a person of this name",
+            Self::Bastion => "a bastion of this name",
+            Self::Key => "an enrolment of this key",
+            Self::InnerHostKey => "an inner host certificate of this key for another name",
+        })
+    }
+}
+
+/// A change to what the CA remembers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// Nothing but the event.
+    None,
+    /// A person is enrolled with a key.
+    AddPerson(Person),
+    /// A person is disabled: no new certificates, no new sessions.
+    DisablePerson(Subject),
+    /// A bastion is enrolled.
+    AddBastion(Bastion),
+    /// A user certificate was signed.
+    AddCertificate(Certificate),
+    /// A session is started. Its id is used up.
+    AddSession(Session),
+    /// A key carries this target's name at this bastion, and no other from now on. The same again is no conflict.
+    AddInnerHostKey {
+        /// `SHA256:…`.
+        key_fingerprint: String,
+        /// The bastion.
+        bastion: BastionName,
+        /// The target.
+        target: TargetName,
+    },
+    /// A bastion's event of this number; one that is there already is left out together with its event.
+    BastionEvent {
+        /// The bastion.
+        bastion: BastionName,
+        /// Its place in the bastion's own order.
+        number: u64,
+    },
+}
+
+/// An enrolled person or machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    /// Who.
+    pub subject: Subject,
+    /// `SHA256:…` of the enrolled key.
+    pub key_fingerprint: String,
+    /// The key, one OpenSSH line.
+    pub public_key: String,
+    /// Their groups.
+    pub groups: BTreeSet<GroupName>,
+    /// Whether their access has ended.
+    pub disabled: bool,
+}
+
+/// An enrolled bastion.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bastion {
+    /// Its name.
+    pub name: BastionName,
+    /// `SHA256:…` of the key that signs its calls and manifests.
+    pub key_fingerprint: String,
+    /// That key, one OpenSSH line.
+    pub public_key: String,
+    /// The targets and target groups that it may serve.
+    pub targets: BTreeSet<ScopeName>,
+    /// The addresses that it dials from.
+    pub dials_from: BTreeSet<Network>,
+    /// Further names that its host certificate holds, beside its own: host names and addresses that people type.
+    pub host_names: BTreeSet<String>,
+    /// Where people reach it, `host:port`.
+    pub address: Option<String>,
+    /// Whether its enrolment has ended.
+    pub disabled: bool,
+}
+
+/// A user certificate that was signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certificate {
+    /// Its serial.
+    pub serial: u64,
+    /// SHA-256 of its bytes.
+    pub digest: [u8; 32],
+    /// Whom it was given to.
+    pub subject: Subject,
+    /// When it ends, in Unix seconds.
+    pub ends_at: u64,
+}
+
+/// A session that was permitted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// Its id.
+    pub id: Uuid,
+    /// The serial of the person's certificate.
+    pub parent_serial: u64,
+    /// The serial of the session certificate, if one was minted.
+    pub serial: Option<u64>,
+    /// The bastion.
+    pub bastion: BastionName,
+    /// The target.
+    pub target: TargetName,
+}
+
+/// Where an event stands in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// Its number, from 1.
+    pub seq: u64,
+    /// Its hash.
+    pub hash: Hash,
+}
+
+/// A row of the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Where it stands.
+    pub position: Position,
+    /// The event's canonical bytes.
+    pub event: Vec<u8>,
+}
+
+/// What the CA remembers, and the log.
+pub trait Store: Send + Sync {
+    /// Makes `change` and appends `event`, both or neither, and answers when they are on disk. [`Change::BastionEvent`] that was there already
+    /// answers with the log's head.
+    fn commit(&self, change: Change, event: AuditEvent) -> Answer<'_, Position>;
+
+    /// The person that a key is enrolled for, disabled or not.
+    fn person_by_key<'a>(&'a self, key_fingerprint: &'a str) -> Answer<'a, Option<Person>>;
+
+    /// The person of this name.
+    fn person<'a>(&'a self, subject: &'a Subject) -> Answer<'a, Option<Person>>;
+
+    /// Everybody, by name.
+    fn people(&self) -> Answer<'_, Vec<Person>>;
+
+    /// The bastion that a key is enrolled for, disabled or not.
+    fn bastion_by_key<'a>(&'a self, key_fingerprint: &'a str) -> Answer<'a, Option<Bastion>>;
+
+    /// All bastions, by name.
+    fn bastions(&self) -> Answer<'_, Vec<Bastion>>;
+
+    /// The certificate of this serial, if it was issued.
+    fn certificate(&self, serial: u64) -> Answer<'_, Option<Certificate>>;
+
+    /// The number of the last event of this bastion; 0 if there is none.
+    fn last_bastion_event<'a>(&'a self, bastion: &'a BastionName) -> Answer<'a, u64>;
+
+    /// At most `limit` rows after `seq`.
+    fn rows(&self, after: u64, limit: u32) -> Answer<'_, Vec<Row>>;
+
+    /// The newest row; `None` for an empty log.
+    fn head(&self) -> Answer<'_, Option<Position>>;
+}
