@@ -1,0 +1,191 @@
+//! One signed call: challenge, signature, answer, and once more if the challenge was stale.
+
+use crate::{ClientError, RequestSigner};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use dayfly_api::{path, problem::Problem};
+use dayfly_core::{
+    reason::Reason,
+    signed_request::possession_message,
+    signed_request::{CHALLENGE_HEADER, Certifies, POSSESSION_NAMESPACE, Purpose, REQUEST_NAMESPACE, SIGNATURE_HEADER, SignedRequest},
+    signer::SignerError,
+};
+use reqwest::{Method, Response};
+use serde::de::DeserializeOwned;
+use ssh_key::LineEnding;
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// How long a challenge is kept for a next call. The CA takes them a little longer.
+const CHALLENGE_LIFE: Duration = Duration::from_secs(240);
+
+/// How many spare challenges are kept: as many as calls go at once.
+const SPARE_CHALLENGES: usize = 64;
+
+/// The largest answer that is read, in bytes.
+const LARGEST_ANSWER: usize = 16 * 1024 * 1024;
+
+/// Writes a body around a proof of possession.
+pub(crate) type WriteBody<'a> = &'a (dyn Fn(String) -> Result<Vec<u8>, ClientError> + Sync);
+
+/// What a call sends.
+pub(crate) enum Body<'a> {
+    Empty,
+    Json(Vec<u8>),
+    /// A body that proves possession of a key, bound to the challenge of the very call.
+    Proving {
+        certifies: Certifies,
+        caller: &'a str,
+        key: &'a dyn RequestSigner,
+        write: WriteBody<'a>,
+    },
+}
+
+/// Makes calls to one CA, as one caller.
+pub(crate) struct Caller {
+    pub(crate) http: reqwest::Client,
+    pub(crate) origin: String,
+    pub(crate) purpose: Purpose,
+    pub(crate) signer: Arc<dyn RequestSigner>,
+    pub(crate) challenges: Mutex<VecDeque<(String, Instant)>>,
+}
+
+impl Caller {
+    /// A signed call that answers with JSON.
+    pub(crate) async fn call<T: DeserializeOwned>(&self, method: Method, path: &str, body: Body<'_>) -> Result<T, ClientError> {
+        match self.attempt(&method, path, &body).await {
+            Err(error) if error.code() == Some(Reason::BadChallenge.code()) => self.attempt(&method, path, &body).await,
+            answer => answer,
+        }
+    }
+
+    /// An unsigned `GET` that answers with JSON.
+    pub(crate) async fn get_unsigned<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        let response = self.http.get(format!("{}{path}", self.origin)).send().await.map_err(|error| self.unreachable(error))?;
+        self.read(response).await
+    }
+
+    async fn attempt<T: DeserializeOwned>(&self, method: &Method, path: &str, body: &Body<'_>) -> Result<T, ClientError> {
+        let challenge = self.challenge().await?;
+        let body = self.write_body(body, &challenge).await?;
+        let message = SignedRequest {
+            server: &self.origin,
+            purpose: self.purpose,
+            challenge: &challenge,
+            method: method.as_str(),
+            path,
+            body: &body,
+        }
+        .message();
+        let sshsig = self.signer.sign(REQUEST_NAMESPACE, &message).await?;
+        let blob: Vec<u8> = sshsig_bytes(&sshsig)?;
+        let response = self
+            .http
+            .request(method.clone(), format!("{}{path}", self.origin))
+            .header(CHALLENGE_HEADER, challenge)
+            .header(SIGNATURE_HEADER, STANDARD.encode(blob))
+            .header("content-type", "application/json")
+            .body(body)
+            .send()
+            .await
+            .map_err(|error| self.unreachable(error))?;
+        self.read(response).await
+    }
+
+    async fn write_body(&self, body: &Body<'_>, challenge: &str) -> Result<Vec<u8>, ClientError> {
+        match body {
+            Body::Empty => Ok(Vec::new()),
+            Body::Json(bytes) => Ok(bytes.clone()),
+            Body::Proving { certifies, caller, key, write } => {
+                let message = possession_message(&self.origin, *certifies, caller, challenge);
+                let sshsig = key.sign(POSSESSION_NAMESPACE, &message).await?;
+                let armored = sshsig.to_pem(LineEnding::LF).map_err(unencodable)?;
+                write(armored)
+            }
+        }
+    }
+
+    /// A spare challenge, or a fresh one.
+    async fn challenge(&self) -> Result<String, ClientError> {
+        if let Some(challenge) = self.spare_challenge() {
+            return Ok(challenge);
+        }
+        let response =
+            self.http.get(format!("{}{}", self.origin, path::CHALLENGE)).send().await.map_err(|error| self.unreachable(error))?;
+        if response.status().is_success() {
+            let challenge = response.headers().get(CHALLENGE_HEADER).and_then(|value| value.to_str().ok());
+            return challenge.map(str::to_owned).ok_or_else(|| self.protocol("it carries no challenge"));
+        }
+        self.read::<serde_json::Value>(response).await?;
+        Err(self.protocol("it carries no challenge"))
+    }
+
+    fn spare_challenge(&self) -> Option<String> {
+        let mut spare = self.challenges.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some((challenge, since)) = spare.pop_front() {
+            if since.elapsed() < CHALLENGE_LIFE {
+                return Some(challenge);
+            }
+        }
+        None
+    }
+
+    fn keep_challenge(&self, response: &Response) {
+        let Some(challenge) = response.headers().get(CHALLENGE_HEADER).and_then(|value| value.to_str().ok()) else { return };
+        let mut spare = self.challenges.lock().unwrap_or_else(PoisonError::into_inner);
+        if spare.len() >= SPARE_CHALLENGES {
+            spare.pop_front();
+        }
+        spare.push_back((challenge.to_owned(), Instant::now()));
+    }
+
+    async fn read<T: DeserializeOwned>(&self, mut response: Response) -> Result<T, ClientError> {
+        self.keep_challenge(&response);
+        let status = response.status();
+        let mut bytes = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.unreachable(error))? {
+            if bytes.len() + chunk.len() > LARGEST_ANSWER {
+                return Err(self.protocol("it is too large"));
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        if status.is_success() {
+            return serde_json::from_slice(&bytes).map_err(|error| self.protocol(&error.to_string()));
+        }
+        match serde_json::from_slice::<Problem>(&bytes) {
+            Ok(problem) => Err(ClientError::Problem(Box::new(problem))),
+            Err(_) => Err(self.protocol(&format!("status {status} without a problem"))),
+        }
+    }
+
+    fn unreachable(&self, error: reqwest::Error) -> ClientError {
+        let mut cause = error.to_string();
+        let mut source = std::error::Error::source(&error);
+        while let Some(inner) = source {
+            cause = inner.to_string();
+            source = inner.source();
+        }
+        if cause.contains("ApplicationVerificationFailure") {
+            cause = "it shows another TLS key than the pinned one".to_owned();
+        }
+        ClientError::Unreachable { origin: self.origin.clone(), cause }
+    }
+
+    fn protocol(&self, cause: &str) -> ClientError {
+        ClientError::Protocol { origin: self.origin.clone(), cause: cause.to_owned() }
+    }
+}
+
+fn unencodable(error: ssh_key::Error) -> ClientError {
+    ClientError::Signer(SignerError { key: "request".to_owned(), cause: error.to_string() })
+}
+
+/// The blob without armor (OpenSSH PROTOCOL.sshsig).
+fn sshsig_bytes(sshsig: &ssh_key::SshSig) -> Result<Vec<u8>, ClientError> {
+    let mut bytes = Vec::new();
+    ssh_encoding::Encode::encode(sshsig, &mut bytes)
+        .map_err(|error| ClientError::Signer(SignerError { key: "request".to_owned(), cause: error.to_string() }))?;
+    Ok(bytes)
+}

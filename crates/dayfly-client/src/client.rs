@@ -1,0 +1,254 @@
+//! The calls by name.
+
+use crate::{
+    ClientError, Pin, RequestSigner,
+    call::{Body, Caller},
+    pin,
+};
+use dayfly_api::{
+    bastion::{EventBatch, EventReceipt, HostCertificate, HostCertificateRequest, InnerHostCertificateRequest, Inventory},
+    certificate::{CertificateRequest, IssuedCertificate},
+    log::{LogPage, SignedHead},
+    path,
+    person::{Destinations, Roles, WhoAmI},
+    session::{LoginKey, SessionPermit, SessionRequest},
+    trust::Trust,
+};
+use dayfly_core::{
+    identity::Subject,
+    name::{AccountName, BastionName, RoleName, TargetName},
+    request::RequestedTargets,
+    signed_request::{Certifies, Purpose},
+    validity::Ttl,
+};
+use reqwest::Method;
+use serde::Serialize;
+use ssh_key::PublicKey;
+use std::{net::IpAddr, sync::Arc, time::Duration};
+use url::Url;
+use uuid::Uuid;
+
+/// How long a connection may take to come about.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long a call may take in all.
+const CALL_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// A client of one CA, as one caller.
+pub struct Client {
+    caller: Caller,
+}
+
+/// What a person asks for.
+#[derive(Debug, Clone)]
+pub struct CertificateParameters {
+    /// Who asks: as `whoami` told.
+    pub subject: Subject,
+    /// The role.
+    pub role: RoleName,
+    /// The targets.
+    pub targets: RequestedTargets,
+    /// The lifetime; the role's if not given.
+    pub ttl: Option<Ttl>,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+/// What a bastion asks before it lets anybody through.
+#[derive(Debug, Clone)]
+pub struct SessionParameters {
+    /// The session's id.
+    pub session: Uuid,
+    /// The connection that carries it.
+    pub connection: Uuid,
+    /// The person's certificate, one OpenSSH line.
+    pub certificate: String,
+    /// The target.
+    pub target: TargetName,
+    /// The account; none for passthrough.
+    pub account: Option<AccountName>,
+    /// The address that the bastion sees.
+    pub peer: IpAddr,
+}
+
+impl Client {
+    /// A client of the CA at `origin` (`https://host[:port]`, as the CA's own configuration has it). With a pin that TLS key is trusted and nothing
+    /// else; without one, what the platform trusts.
+    pub fn new(origin: &str, pin: Option<Pin>, purpose: Purpose, signer: Arc<dyn RequestSigner>) -> Result<Self, ClientError> {
+        let origin = canonical_origin(origin)?;
+        let mut builder = reqwest::Client::builder()
+            .https_only(true)
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(CALL_TIMEOUT)
+            .tcp_nodelay(true)
+            .tls_version_min(reqwest::tls::Version::TLS_1_3);
+        if let Some(pin) = pin {
+            builder = builder.tls_backend_preconfigured(pin::tls_config(pin)?);
+        }
+        let http = builder.build().map_err(|error| ClientError::Tls(error.to_string()))?;
+        Ok(Self { caller: Caller { http, origin, purpose, signer, challenges: Default::default() } })
+    }
+
+    /// The CA's address.
+    pub fn origin(&self) -> &str {
+        &self.caller.origin
+    }
+
+    /// What to trust. Unsigned.
+    pub async fn trust(&self) -> Result<Trust, ClientError> {
+        self.caller.get_unsigned(path::TRUST).await
+    }
+
+    /// Who the caller is.
+    pub async fn whoami(&self) -> Result<WhoAmI, ClientError> {
+        self.get(path::WHOAMI).await
+    }
+
+    /// The roles that the caller may ask for.
+    pub async fn roles(&self) -> Result<Roles, ClientError> {
+        self.get(path::ROLES).await
+    }
+
+    /// Where the caller may go.
+    pub async fn destinations(&self) -> Result<Destinations, ClientError> {
+        self.get(path::DESTINATIONS).await
+    }
+
+    /// Asks for a certificate of `key`, which proves that it is held.
+    pub async fn certificate(&self, parameters: &CertificateParameters, key: &dyn RequestSigner) -> Result<IssuedCertificate, ClientError> {
+        let public_key = openssh_line(key)?;
+        let write = |possession| {
+            json(&CertificateRequest {
+                role: parameters.role.clone(),
+                targets: parameters.targets.clone(),
+                ttl: parameters.ttl,
+                reason: parameters.reason.clone(),
+                public_key: public_key.clone(),
+                possession,
+            })
+        };
+        let caller = parameters.subject.to_string();
+        self.post(path::CERTIFICATES, Body::Proving { certifies: Certifies::User, caller: &caller, key, write: &write }).await
+    }
+
+    /// At most `limit` rows of the log after `seq`.
+    pub async fn log(&self, after: u64, limit: u32) -> Result<LogPage, ClientError> {
+        self.get(&format!("{}?after={after}&limit={limit}", path::LOG)).await
+    }
+
+    /// The log's newest row, signed.
+    pub async fn log_head(&self) -> Result<SignedHead, ClientError> {
+        self.get(path::LOG_HEAD).await
+    }
+
+    /// Asks whether a session may start. `login` is the fresh key for a recorded target, and the bastion's name.
+    pub async fn open_session(
+        &self,
+        parameters: &SessionParameters,
+        login: Option<(&BastionName, &dyn RequestSigner)>,
+    ) -> Result<SessionPermit, ClientError> {
+        let request = |login_key| SessionRequest {
+            session: parameters.session,
+            connection: parameters.connection,
+            certificate: parameters.certificate.clone(),
+            target: parameters.target.clone(),
+            account: parameters.account.clone(),
+            peer: parameters.peer,
+            login_key,
+        };
+        match login {
+            None => self.post(path::SESSIONS, Body::Json(json(&request(None))?)).await,
+            Some((bastion, key)) => {
+                let public_key = openssh_line(key)?;
+                let write = |possession| json(&request(Some(LoginKey { public_key: public_key.clone(), possession })));
+                let body = Body::Proving { certifies: Certifies::Session, caller: bastion.as_str(), key, write: &write };
+                self.post(path::SESSIONS, body).await
+            }
+        }
+    }
+
+    /// The targets that the bastion may serve.
+    pub async fn inventory(&self) -> Result<Inventory, ClientError> {
+        self.get(path::BASTION_INVENTORY).await
+    }
+
+    /// The bastion's host certificate, for `key`.
+    pub async fn host_certificate(&self, bastion: &BastionName, key: &dyn RequestSigner) -> Result<HostCertificate, ClientError> {
+        let public_key = openssh_line(key)?;
+        let write = |possession| json(&HostCertificateRequest { public_key: public_key.clone(), possession });
+        let body = Body::Proving { certifies: Certifies::Host, caller: bastion.as_str(), key, write: &write };
+        self.post(path::BASTION_HOST_CERTIFICATE, body).await
+    }
+
+    /// The certificate to show when answering for `target`, for `key`.
+    pub async fn inner_host_certificate(
+        &self,
+        bastion: &BastionName,
+        target: &TargetName,
+        key: &dyn RequestSigner,
+    ) -> Result<HostCertificate, ClientError> {
+        let public_key = openssh_line(key)?;
+        let write = |possession| json(&InnerHostCertificateRequest { target: target.clone(), public_key: public_key.clone(), possession });
+        let body = Body::Proving { certifies: Certifies::InnerHost, caller: bastion.as_str(), key, write: &write };
+        self.post(path::BASTION_INNER_HOST_CERTIFICATE, body).await
+    }
+
+    /// Reports what happened at the bastion. Sending a batch again changes nothing.
+    pub async fn events(&self, batch: &EventBatch) -> Result<EventReceipt, ClientError> {
+        self.post(path::BASTION_EVENTS, Body::Json(json(batch)?)).await
+    }
+
+    async fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        self.caller.call(Method::GET, path, Body::Empty).await
+    }
+
+    async fn post<T: serde::de::DeserializeOwned>(&self, path: &str, body: Body<'_>) -> Result<T, ClientError> {
+        self.caller.call(Method::POST, path, body).await
+    }
+}
+
+/// `https://host[:port]`, lower case, without path, query, user or fragment: what both sides sign must be spelt alike.
+pub fn canonical_origin(text: &str) -> Result<String, ClientError> {
+    let bad = || ClientError::BadOrigin(text.chars().take(200).collect());
+    let url = Url::parse(text).map_err(|_| bad())?;
+    let plain = url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
+    if url.scheme() != "https" || url.path() != "/" || !plain || url.host_str().is_none() {
+        return Err(bad());
+    }
+    Ok(url.origin().ascii_serialization())
+}
+
+fn json(value: &impl Serialize) -> Result<Vec<u8>, ClientError> {
+    serde_json::to_vec(value).map_err(|error| ClientError::Protocol { origin: "here".to_owned(), cause: error.to_string() })
+}
+
+fn openssh_line(key: &dyn RequestSigner) -> Result<String, ClientError> {
+    PublicKey::from(key.public_key().clone())
+        .to_openssh()
+        .map_err(|error| ClientError::Protocol { origin: "here".to_owned(), cause: error.to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn row_23_only_https_origins() {
+        assert_eq!(canonical_origin("https://CA.example:443/").unwrap(), "https://ca.example");
+        assert_eq!(canonical_origin("https://127.0.0.1:8443").unwrap(), "https://127.0.0.1:8443");
+        for bad in [
+            "http://ca.example",
+            "ca.example",
+            "https://ca.example/x",
+            "https://u@ca.example",
+            "https://ca.example?x",
+            "-oProxyCommand=x",
+            "",
+        ] {
+            assert!(canonical_origin(bad).is_err(), "{bad}");
+        }
+    }
+}
