@@ -197,3 +197,6 @@ fn find_role<'a>(rules: Rules<'a>, name: &RoleName) -> Result<&'a Role, Refusal>
         Refusal::new(Reason::UnknownRole, format!("there is no role {name}"), "`dayfly roles` lists the roles that you may ask for")
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,7 +18,7 @@ use cedar_policy::{
     AuthorizationError, Authorizer, Decision, Entities, Entity, EntityUid, PolicyId, Request, Response, RestrictedExpression as Value,
 };
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     fmt,
 };
 
@@ -62,7 +62,10 @@ impl<'a> Inquiry<'a> {
         let groups = identity.groups.iter().map(|group| uid(&vocabulary.group, group.as_str())).collect();
         let named = slice.named_targets.iter().filter_map(|name| rules.inventory.get(name));
         let targets: BTreeMap<_, &Target> = targets.into_iter().chain(named).map(|target| (&target.name, target)).collect();
+        let target_groups: BTreeSet<&TargetGroupName> = targets.values().flat_map(|target| &target.groups).collect();
+        let all = HashSet::from([uid(&vocabulary.target_group, ALL)]);
         let mut entities = vec![Entity::new_no_attrs(principal.clone(), groups)];
+        entities.extend(target_groups.iter().map(|group| Entity::new_no_attrs(uid(&vocabulary.target_group, group.as_str()), all.clone())));
         for target in targets.values() {
             entities.push(target_entity(vocabulary, target)?);
         }
@@ -124,7 +127,7 @@ impl<'a> Inquiry<'a> {
             (Decision::Allow, _) => Ok(explanation),
             (Decision::Deny, Some(id)) => Err(Refusal::new(
                 Reason::PolicyForbidden,
-                format!("policy {id} forbids that {} may {question}", self.identity.subject),
+                format!("policy {id} forbids {} to {question}", self.identity.subject),
                 format!("ask under conditions that policy {id} does not forbid; whoever writes the policies can tell which"),
             )),
             (Decision::Deny, None) => Err(self.denied(question, "")),
@@ -132,11 +135,16 @@ impl<'a> Inquiry<'a> {
     }
 
     fn denied(&self, question: Question<'_>, why: &str) -> Refusal {
-        let mut message = format!("no policy permits that {} may {question}", self.identity.subject);
+        let mut message = format!("no policy permits {} to {question}", self.identity.subject);
         if !why.is_empty() {
             message = format!("{message}: {why}");
         }
-        let remedy = "`dayfly roles` lists what you may ask for now; for more, ask whoever writes the policies to permit it";
+        let remedy = match question {
+            Question::Request { .. } | Question::Connect { .. } => {
+                "`dayfly roles` lists what you may ask for now; for more, ask whoever writes the policies to permit it"
+            }
+            Question::ReviewTarget { .. } | Question::ReviewGroup { .. } => "ask whoever writes the policies to permit it",
+        };
         Refusal::new(Reason::PolicyDenied, message, remedy)
     }
 }

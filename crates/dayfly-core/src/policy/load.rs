@@ -141,9 +141,12 @@ fn repeated_ids(statements: &[Statement]) -> Vec<PolicyError> {
 fn located(source: &PolicySource, line: usize, error: &DetailedError, remedy: &str) -> PolicyError {
     let label = error.source_locations.first();
     let line = label.map_or(line, |label| statement::line_at(&source.text, label.loc.start));
+    // The number that Cedar gave the statement says nothing to who wrote it; the line does.
+    let message =
+        error.message.strip_prefix("for policy `").and_then(|rest| rest.split_once("`, ")).map_or(&*error.message, |(_, rest)| rest);
     let cause = match label.and_then(|label| label.label.as_deref()) {
-        Some(more) => format!("{} ({more})", error.message),
-        None => error.message.clone(),
+        Some(more) => format!("{message} ({more})"),
+        None => message.to_owned(),
     };
     source.mistake(line, cause, error.help.as_deref().unwrap_or(remedy))
 }
@@ -159,3 +162,6 @@ fn built_in_schema(cause: &str) -> PolicyError {
     let remedy = "this is a defect of the program: please report it".to_owned();
     PolicyError { file: "policy.cedarschema".to_owned(), line, cause: cause.to_owned(), remedy }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,8 +8,10 @@ use crate::{
     address::Network,
     context::Context,
     identity::{Identity, Proof},
-    name::GroupName,
+    name::{GroupName, ScopeName},
+    request::{CertificateRequest, RequestedTargets},
     role::{Role, Roles},
+    signer::SeedSigner,
     target::{Inventory, Target},
 };
 use serde::Deserialize;
@@ -50,6 +52,7 @@ const ROLES: &str = r#"
     name = "web"
     principals = ["deploy@{target}"]
     targets = ["web1"]
+    max_ttl = "10m"
 "#;
 
 const POLICY: &str = r#"
@@ -121,6 +124,14 @@ pub fn identity(subject: &str, groups: &[&str]) -> Identity {
         proof: Proof::EnrolledKey { fingerprint: "SHA256:sample".to_owned() },
         proven_at: context().unix_seconds() - 60,
     }
+}
+
+/// A request for a role at these targets and target groups, or at all of them if none is named, for as long as the role gives.
+pub fn request(role: &str, scopes: &[&str]) -> CertificateRequest {
+    let names = scopes.iter().map(|scope| ScopeName::new(*scope).unwrap()).collect();
+    let targets = if scopes.is_empty() { RequestedTargets::All } else { RequestedTargets::Named(names) };
+    let public_key = SeedSigner::new(7).private_key().public_key().clone();
+    CertificateRequest::new(role.parse().unwrap(), targets, None, None, public_key).unwrap()
 }
 
 /// Wednesday, 1 January 2025, 12:00 UTC, from 198.51.100.7.
