@@ -1,1 +1,3 @@
-//! placeholder
+//! Support for the tests of the whole: the rules of the architecture, and a complete system to try things on.
+
+pub mod architecture;

@@ -1,0 +1,131 @@
+//! The architecture, checked: who may depend on whom, what may be named where, how long a file may be.
+//!
+//! Changing a list here changes the architecture. Give the reason beside it, and tell `docs/architecture.md`.
+
+use anyhow::Result;
+use dayfly_tests::architecture::{
+    Violation,
+    edges::{self, Allowed},
+    files::{self, LongFile},
+    imports::{self, ImportRule},
+    sources,
+};
+use std::path::Path;
+
+/// Which of our crates each of our crates may depend on.
+const CRATES: Allowed<'_> = &[
+    // The domain and the recording's format stand by themselves.
+    ("dayfly-core", &[]),
+    ("dayfly-recording", &[]),
+    ("dayfly-api", &["dayfly-core"]),
+    ("dayfly-client", &["dayfly-core", "dayfly-api"]),
+    // The CA answers the contract; nothing in it calls one.
+    ("dayfly-ca", &["dayfly-core", "dayfly-api", "dayfly-recording"]),
+    ("dayfly-bastion", &["dayfly-core", "dayfly-api", "dayfly-client", "dayfly-recording"]),
+    // A laptop has no business linking a CA or a bastion.
+    ("dayfly-cli", &["dayfly-core", "dayfly-api", "dayfly-client", "dayfly-recording"]),
+    // The whole is tried from outside, through its programs.
+    ("dayfly-tests", &[]),
+];
+
+/// Crates of others that one of ours does without.
+const WITHOUT: Allowed<'_> = &[
+    ("dayfly-core", &["tokio", "axum", "hyper", "reqwest", "rusqlite", "russh", "rand", "rustix", "tracing"]),
+    ("dayfly-recording", &["tokio", "axum", "hyper", "reqwest", "rusqlite", "russh", "ssh-key"]),
+    ("dayfly-api", &["tokio", "axum", "hyper", "reqwest", "rusqlite", "russh"]),
+    ("dayfly-client", &["axum", "rusqlite", "russh"]),
+    ("dayfly-ca", &["russh", "reqwest"]),
+    ("dayfly-bastion", &["axum", "rusqlite", "ssh-agent-lib"]),
+    ("dayfly-cli", &["axum", "rusqlite", "russh"]),
+];
+
+const EVERYWHERE: &[&str] = &["crates/", "tests/"];
+
+/// What may be named where.
+const IMPORTS: &[ImportRule] = &[
+    ImportRule {
+        paths: &["tokio", "std::fs", "std::env", "std::net::TcpStream", "std::net::TcpListener", "std::process", "std::thread"],
+        within: &["crates/dayfly-core/"],
+        except: &[],
+        reason: "the domain is pure; what touches the world stands behind a port",
+    },
+    ImportRule {
+        paths: &["SystemTime", "Instant", "OffsetDateTime::now_utc", "OsRng", "getrandom", "Uuid::now_v7", "Uuid::new_v4"],
+        within: &["crates/dayfly-core/"],
+        except: &[],
+        reason: "the time and random bytes come into the domain as arguments",
+    },
+    ImportRule {
+        paths: &["rusqlite"],
+        within: EVERYWHERE,
+        except: &["crates/dayfly-ca/src/store/"],
+        reason: "SQL stands behind the CA's store port",
+    },
+    ImportRule {
+        paths: &["russh"],
+        within: EVERYWHERE,
+        except: &["crates/dayfly-bastion/", "tests/"],
+        reason: "only the bastion speaks SSH on the wire",
+    },
+    ImportRule {
+        paths: &["ssh_agent_lib"],
+        within: EVERYWHERE,
+        except: &["crates/dayfly-cli/src/agent.rs", "crates/dayfly-cli/src/agent/", "crates/dayfly-ca/src/signer/agent.rs"],
+        reason: "it brings another version of ssh-key, and one file crosses between the two",
+    },
+    ImportRule {
+        paths: &["PrivateKey"],
+        within: &["crates/dayfly-ca/"],
+        except: &["crates/dayfly-ca/src/signer.rs", "crates/dayfly-ca/src/signer/"],
+        reason: "only a signer touches a CA key",
+    },
+    ImportRule {
+        paths: &["StatusCode"],
+        within: &["crates/"],
+        except: &["crates/dayfly-ca/src/http.rs", "crates/dayfly-ca/src/http/", "crates/dayfly-client/"],
+        reason: "inner layers know no HTTP; `http` turns outcomes into status codes",
+    },
+];
+
+/// Files that are better long. None so far.
+const LONG_FILES: &[LongFile] = &[];
+
+fn workspace() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+fn none(violations: Vec<Violation>) -> Result<()> {
+    let lines: Vec<String> = violations.iter().map(ToString::to_string).collect();
+    anyhow::ensure!(lines.is_empty(), "{} violations:\n{}", lines.len(), lines.join("\n"));
+    Ok(())
+}
+
+#[test]
+fn crates_depend_on_each_other_as_listed() -> Result<()> {
+    none(edges::crate_violations(&edges::metadata(workspace())?, CRATES))
+}
+
+#[test]
+fn crates_do_without_what_is_not_theirs() -> Result<()> {
+    none(edges::dependency_violations(&edges::metadata(workspace())?, WITHOUT))
+}
+
+#[test]
+fn paths_are_named_where_they_belong() -> Result<()> {
+    none(imports::forbidden_imports(&sources(workspace())?, IMPORTS))
+}
+
+#[test]
+fn files_are_short_or_have_a_reason() -> Result<()> {
+    none(files::length_violations(&sources(workspace())?, LONG_FILES))
+}
+
+#[test]
+fn files_are_named_and_say_what_they_are() -> Result<()> {
+    none(files::naming_violations(&sources(workspace())?))
+}
+
+#[test]
+fn nothing_is_left_unfinished() -> Result<()> {
+    none(files::unfinished_marks(&sources(workspace())?))
+}
