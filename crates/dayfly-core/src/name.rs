@@ -144,7 +144,26 @@ mod tests {
     #[test]
     fn row_01_names_leave_no_room_for_separators_wildcards_or_options() {
         for bad in [
-            "", "-a", ".a", "_a", "A", "dB", "a,b", "a*", "a?", "a b", "a\"", "a'", "a\n", "a\0", "a/b", "..", "a..b", "a@b", "é", "a\u{202e}",
+            "",
+            "-a",
+            ".a",
+            "_a",
+            "A",
+            "dB",
+            "a,b",
+            "a*",
+            "a?",
+            "a b",
+            "a\"",
+            "a'",
+            "a\n",
+            "a\0",
+            "a/b",
+            "..",
+            "a..b",
+            "a@b",
+            "é",
+            "a\u{202e}",
         ] {
             assert!(TargetName::new(bad).is_err(), "{bad:?}");
         }

@@ -58,15 +58,7 @@ impl SignedRequest<'_> {
     /// The message to be signed under [`REQUEST_NAMESPACE`].
     pub fn message(&self) -> Vec<u8> {
         let body = Sha256::digest(self.body);
-        lines(&[
-            "dayfly-request-v1",
-            self.server,
-            &self.purpose.to_string(),
-            self.challenge,
-            self.method,
-            self.path,
-            &hex(&body),
-        ])
+        lines(&["dayfly-request-v1", self.server, &self.purpose.to_string(), self.challenge, self.method, self.path, &hex(&body)])
     }
 }
 

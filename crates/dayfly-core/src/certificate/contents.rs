@@ -81,10 +81,7 @@ pub(super) fn check_critical_options(options: &OptionsMap) -> Result<Limits, Ref
                     parse_source_address(value).map_err(|error| refusal(Reason::Malformed, format!("source-address: {error}")))?;
             }
             VERIFY_REQUIRED => {
-                return Err(refusal(
-                    Reason::VerifyRequired,
-                    "the certificate demands a PIN or fingerprint, which a bastion cannot see",
-                ));
+                return Err(refusal(Reason::VerifyRequired, "the certificate demands a PIN or fingerprint, which a bastion cannot see"));
             }
             _ => {
                 let shown: String = name.chars().take(64).collect();

@@ -74,11 +74,14 @@ mod tests {
     #[test]
     fn a_key_id_reads_back_as_it_was_written() {
         let plain = "alice role=db-admin grant=01890a5d-ac96-774b-bcce-b302099a8057";
-        let session = format!("machine:ci{} session=01890a5d-ac96-774b-bcce-b302099a8058 bastion=gate", plain.strip_prefix("alice").unwrap());
+        let session =
+            format!("machine:ci{} session=01890a5d-ac96-774b-bcce-b302099a8058 bastion=gate", plain.strip_prefix("alice").unwrap());
         for text in [plain, session.as_str()] {
             assert_eq!(text.parse::<KeyId>().unwrap().to_string(), text);
         }
-        for bad in ["", "alice", "alice role=x", &format!("{plain} "), &format!("{plain} x=y"), &plain.to_uppercase(), &plain.replace(' ', "\t")] {
+        for bad in
+            ["", "alice", "alice role=x", &format!("{plain} "), &format!("{plain} x=y"), &plain.to_uppercase(), &plain.replace(' ', "\t")]
+        {
             assert!(bad.parse::<KeyId>().is_err(), "{bad:?}");
         }
     }

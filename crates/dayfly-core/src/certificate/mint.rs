@@ -1,6 +1,8 @@
 //! Minting: what was granted becomes an unsigned certificate, and a signer makes it one that was verified before anybody sees it.
 
-use super::{FORCE_COMMAND, GRANT_EXTENSION, KeyId, Revocations, SOURCE_ADDRESS, SessionReference, VerifiedCertificate, Verifier, contents};
+use super::{
+    FORCE_COMMAND, GRANT_EXTENSION, KeyId, Revocations, SOURCE_ADDRESS, SessionReference, VerifiedCertificate, Verifier, contents,
+};
 use crate::{
     address::{Network, source_address_value},
     admission::Admission,
@@ -195,7 +197,8 @@ impl UnsignedCertificate {
     }
 
     fn build(self, signer: &dyn Signer) -> Result<Certificate, MintError> {
-        let mut builder = Builder::new(self.nonce.to_vec(), self.public_key.key_data().clone(), self.validity.after(), self.validity.before())?;
+        let mut builder =
+            Builder::new(self.nonce.to_vec(), self.public_key.key_data().clone(), self.validity.after(), self.validity.before())?;
         builder.serial(self.serial)?.cert_type(self.kind)?.key_id(self.key_id)?;
         for principal in self.principals {
             builder.valid_principal(principal)?;
@@ -218,7 +221,8 @@ fn verify_user(verifier: &Verifier<'_>, certificate: &Certificate, now: u64) -> 
 }
 
 fn window(now: u64, ttl: Ttl) -> Result<Validity, MintError> {
-    Validity::starting(now, ttl).map_err(|error| MintError::Contents(contents::refusal(crate::reason::Reason::Malformed, error.to_string())))
+    Validity::starting(now, ttl)
+        .map_err(|error| MintError::Contents(contents::refusal(crate::reason::Reason::Malformed, error.to_string())))
 }
 
 fn extensions(standard: &std::collections::BTreeSet<Extension>, grant: String) -> Vec<(&'static str, String)> {
@@ -237,11 +241,14 @@ fn host_certificate(
     nonce: [u8; NONCE_BYTES],
 ) -> Result<UnsignedCertificate, MintError> {
     let malformed = |message: &str| MintError::Contents(contents::refusal(crate::reason::Reason::NoPrincipals, message));
-    if names.is_empty() || names.iter().any(|name| name.is_empty() || name.contains([',', '*', '?', '!', ' ']) || name.chars().any(char::is_control)) {
+    if names.is_empty()
+        || names.iter().any(|name| name.is_empty() || name.contains([',', '*', '?', '!', ' ']) || name.chars().any(char::is_control))
+    {
         return Err(malformed("a host certificate needs names, each without wildcard, comma or space"));
     }
     let before = now.saturating_add(ttl_seconds);
-    let validity = Validity::new(now.saturating_sub(crate::validity::BACKDATE_SECONDS), before).map_err(|error| malformed(&error.to_string()))?;
+    let validity =
+        Validity::new(now.saturating_sub(crate::validity::BACKDATE_SECONDS), before).map_err(|error| malformed(&error.to_string()))?;
     Ok(UnsignedCertificate {
         kind: CertType::Host,
         public_key,

@@ -101,7 +101,10 @@ impl Verifier<'_> {
         verify_signature(certificate)?;
         let validity = contents::check_form(certificate)?;
         if now < validity.after() {
-            return Err(refusal(Reason::NotYetValid, format!("the certificate becomes valid in {} s", validity.after().saturating_sub(now))));
+            return Err(refusal(
+                Reason::NotYetValid,
+                format!("the certificate becomes valid in {} s", validity.after().saturating_sub(now)),
+            ));
         }
         if now >= validity.before() {
             return Err(refusal(Reason::Expired, format!("the certificate expired {} s ago", now.saturating_sub(validity.before()))));
