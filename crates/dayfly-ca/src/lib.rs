@@ -13,5 +13,7 @@
 //! - SQL is written under `store/` alone, HTTP's status codes under `http/` alone.
 
 pub mod config;
+pub mod mistake;
+pub mod private_file;
 pub mod signer;
 pub mod store;

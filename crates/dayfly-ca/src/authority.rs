@@ -1,0 +1,85 @@
+//! What every pipeline works with: the CA's name, keys, store, clock and rules.
+
+use crate::{
+    config::RuleBook,
+    failure::Failure,
+    signer::Keyring,
+    store::{Store, StoreError},
+};
+use arc_swap::ArcSwap;
+use dayfly_core::{
+    address::Network,
+    audit::{AuditEvent, Event, Outcome, Reporter},
+    certificate::{SignedCertificate, UnsignedCertificate},
+    clock::Clock,
+    policy::Rules,
+    reason::Refusal,
+    role::{Role, SourceAddress},
+    signer::Signer,
+};
+use ssh_key::public::KeyData;
+use std::sync::Arc;
+
+/// The largest serial: what every JSON reader holds exactly.
+const LARGEST_SERIAL: u64 = (1 << 53) - 1;
+
+/// What every pipeline works with.
+pub struct Authority {
+    /// The CA's origin as callers write it, `https://host[:port]`. Whatever is signed for the CA is bound to it.
+    pub origin: String,
+    /// Its keys.
+    pub keyring: Keyring,
+    /// What it remembers, and the log.
+    pub store: Arc<dyn Store>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Who may have what, where. Replaced as a whole when the configuration is read anew.
+    pub rules: ArcSwap<RuleBook>,
+}
+
+impl Authority {
+    /// An event that the CA itself reports, now.
+    pub fn event(&self, event: Event, outcome: Outcome) -> AuditEvent {
+        AuditEvent::new(self.clock.now(), event, outcome, Reporter::Ca)
+    }
+
+    /// A refusal that the CA itself reports, now.
+    pub fn refused(&self, event: Event, refusal: &Refusal) -> AuditEvent {
+        AuditEvent::refused(self.clock.now(), event, Reporter::Ca, refusal)
+    }
+
+    /// The addresses that the bastions dial from, asked for only where `role` binds its certificates to them.
+    pub async fn bastion_networks(&self, role: Option<&Role>) -> Result<Vec<Network>, StoreError> {
+        if !role.is_some_and(|role| role.source_address.contains(&SourceAddress::Bastion)) {
+            return Ok(Vec::new());
+        }
+        let bastions = self.store.bastions().await?;
+        Ok(bastions.into_iter().filter(|bastion| !bastion.disabled).flat_map(|bastion| bastion.dials_from).collect())
+    }
+}
+
+/// The rule book as a decision takes it.
+pub(crate) fn rules<'a>(book: &'a RuleBook, bastion_networks: &'a [Network]) -> Rules<'a> {
+    Rules { policy: &book.policy, roles: &book.roles, inventory: &book.inventory, bastion_networks }
+}
+
+/// A serial that nobody can foresee. Whether it is new the store tells.
+pub(crate) fn random_serial() -> u64 {
+    rand::random_range(1..=LARGEST_SERIAL)
+}
+
+/// A certificate's nonce.
+pub(crate) fn random_nonce() -> [u8; 32] {
+    rand::random()
+}
+
+/// Signs, and verifies what came back. A key that takes its time is asked on a thread of its own.
+pub(crate) async fn sign(unsigned: UnsignedCertificate, signer: &Arc<dyn Signer>) -> Result<SignedCertificate, Failure> {
+    match signer.public_key() {
+        KeyData::Ed25519(_) | KeyData::Ecdsa(_) => Ok(unsigned.sign(signer.as_ref())?),
+        _ => {
+            let signer = Arc::clone(signer);
+            Ok(tokio::task::spawn_blocking(move || unsigned.sign(signer.as_ref())).await??)
+        }
+    }
+}

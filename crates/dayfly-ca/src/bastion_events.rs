@@ -1,0 +1,82 @@
+//! What a bastion reports goes to the log in the bastion's own order, without gaps, under its own name, and about what it carries only.
+
+use crate::{
+    authority::Authority,
+    failure::Failure,
+    store::{Bastion, Change, StoreError},
+};
+use dayfly_api::bastion::{EventBatch, EventReceipt, NumberedEvent};
+use dayfly_core::{
+    audit::{Event, Reporter},
+    reason::{Reason, Refusal},
+};
+
+/// Appends a batch. Events that are there already are left out, so that a batch can be sent again; each is on disk before the next is appended.
+pub async fn append(authority: &Authority, bastion: &Bastion, batch: EventBatch) -> Result<EventReceipt, Failure> {
+    let mut last = authority.store.last_bastion_event(&bastion.name).await?;
+    check(bastion, last, &batch.events)?;
+    for NumberedEvent { number, mut event } in batch.events {
+        if number <= last {
+            continue;
+        }
+        event.reporter = Reporter::Bastion(bastion.name.clone());
+        let change = Change::BastionEvent { bastion: bastion.name.clone(), number };
+        authority.store.commit(change, event).await.map_err(too_large)?;
+        last = number;
+    }
+    Ok(EventReceipt { last })
+}
+
+/// The whole batch is looked at before the first event is appended.
+fn check(bastion: &Bastion, last: u64, events: &[NumberedEvent]) -> Result<(), Refusal> {
+    if let Some(first) = events.first().filter(|first| first.number > last.saturating_add(1)) {
+        return Err(gap(bastion, last.saturating_add(1), first.number));
+    }
+    for (earlier, later) in events.iter().zip(events.iter().skip(1)) {
+        if later.number != earlier.number.saturating_add(1) {
+            return Err(gap(bastion, earlier.number.saturating_add(1), later.number));
+        }
+    }
+    match events.iter().find(|numbered| !is_a_bastions(numbered.event.event)) {
+        Some(numbered) => Err(bad(format!("a bastion cannot report {}", numbered.event.event))),
+        None => Ok(()),
+    }
+}
+
+/// What only a bastion can know. What the CA decides it logs itself.
+fn is_a_bastions(event: Event) -> bool {
+    match event {
+        Event::SessionEnded | Event::SessionRefused | Event::LoginRefused => true,
+        Event::CaStarted
+        | Event::ConfigurationReloaded
+        | Event::UserAdded
+        | Event::UserDisabled
+        | Event::BastionAdded
+        | Event::RequestRefused
+        | Event::CertificateIntended
+        | Event::CertificateIssued
+        | Event::CertificateRefused
+        | Event::CertificateFailed
+        | Event::SessionStarted
+        | Event::HostCertificateIssued
+        | Event::InnerHostCertificateIssued
+        | Event::HostCertificateRefused
+        | Event::LogRead => false,
+    }
+}
+
+fn gap(bastion: &Bastion, expected: u64, found: u64) -> Refusal {
+    bad(format!("event {expected} of bastion {} is missing: event {found} stands in its place", bastion.name))
+}
+
+fn bad(message: String) -> Refusal {
+    Refusal::new(Reason::BadRequest, message, "send session.ended, session.refused and login.refused, each under the next number")
+}
+
+/// An event that no row can hold is the bastion's mistake.
+fn too_large(error: StoreError) -> Failure {
+    match error {
+        StoreError::Event(cause) => Failure::Refused(bad(cause.to_string())),
+        error => Failure::Store(error),
+    }
+}

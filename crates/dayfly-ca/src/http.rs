@@ -1,0 +1,118 @@
+//! The HTTP side: turns requests into calls of the pipelines and their outcomes into statuses. It decides nothing.
+//!
+//! | Module | What it is |
+//! |---|---|
+//! | `trust`, `certificates`, `people`, `log`, `sessions`, `bastion` | a file per resource |
+//! | `caller` | who calls: every route but those of `trust` stands behind it |
+//! | `problem` | outcomes → RFC 9457 problems and statuses |
+//! | `limits` | what requests may use up |
+//! | `openapi` | the contract, made from the handlers |
+
+mod bastion;
+mod caller;
+mod certificates;
+mod limits;
+mod log;
+pub mod openapi;
+mod people;
+mod problem;
+mod sessions;
+mod trust;
+
+#[cfg(test)]
+mod tests;
+
+use crate::{
+    address_rate::AddressRate,
+    authority::Authority,
+    config::Limits,
+    identity::{CallerCheck, challenge::Challenges},
+    refused_request::RefusedRequests,
+};
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::{HeaderName, HeaderValue},
+    middleware::{Next, from_fn_with_state},
+    response::Response,
+    routing::{get, post},
+};
+use dayfly_api::path;
+use dayfly_core::signed_request::{CHALLENGE_HEADER, Purpose};
+use std::{net::IpAddr, sync::Arc};
+use tokio::sync::Semaphore;
+
+/// Requests that may fail to prove who sent them, from one address at once and a second from then on; further ones are turned away unread.
+const UNPROVEN_REQUESTS: (u64, u64) = (200, 20);
+
+/// Where a request came from. The connection's task sets it; nothing in a request can.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer(pub IpAddr);
+
+/// Everything that a request needs.
+pub struct Service {
+    authority: Authority,
+    callers: Box<dyn CallerCheck>,
+    challenges: Arc<Challenges>,
+    limits: Limits,
+    in_flight: Semaphore,
+    unproven: AddressRate,
+    refused: RefusedRequests,
+}
+
+impl Service {
+    /// A service that has served nobody.
+    pub fn new(authority: Authority, callers: Box<dyn CallerCheck>, challenges: Arc<Challenges>, limits: Limits) -> Self {
+        let in_flight = Semaphore::new(limits.requests_in_flight.min(Semaphore::MAX_PERMITS));
+        let unproven = AddressRate::new(UNPROVEN_REQUESTS.0, UNPROVEN_REQUESTS.1);
+        Self { authority, callers, challenges, limits, in_flight, unproven, refused: RefusedRequests::default() }
+    }
+
+    /// What the pipelines work with.
+    pub fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
+    /// What callers may use up.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+}
+
+/// All routes. What a person's key signs opens no bastion's route, and the other way round; what nobody signs opens the public ones.
+pub fn router(service: &Arc<Service>) -> Router {
+    let people = Router::new()
+        .route(path::WHOAMI, get(people::whoami))
+        .route(path::ROLES, get(people::roles))
+        .route(path::DESTINATIONS, get(people::destinations))
+        .route(path::CERTIFICATES, post(certificates::issue))
+        .route(path::LOG, get(log::page))
+        .route(path::LOG_HEAD, get(log::head));
+    let bastions = Router::new()
+        .route(path::SESSIONS, post(sessions::open))
+        .route(path::BASTION_INVENTORY, get(bastion::inventory))
+        .route(path::BASTION_HOST_CERTIFICATE, post(bastion::host_certificate))
+        .route(path::BASTION_INNER_HOST_CERTIFICATE, post(bastion::inner_host_certificate));
+    let events = Router::new().route(path::BASTION_EVENTS, post(bastion::events));
+    let body_bytes = service.limits.body_bytes;
+    Router::new()
+        .merge(trust::routes())
+        .merge(caller::behind(service, Purpose::Person, body_bytes, people))
+        .merge(caller::behind(service, Purpose::Bastion, body_bytes, bastions))
+        .merge(caller::behind(service, Purpose::Bastion, body_bytes.max(bastion::LARGEST_BATCH), events))
+        .fallback(problem::not_found)
+        .method_not_allowed_fallback(problem::method_not_allowed)
+        .layer(from_fn_with_state(Arc::clone(service), limits::bound))
+        .layer(from_fn_with_state(Arc::clone(service), challenge))
+        .with_state(Arc::clone(service))
+}
+
+/// Every answer, whatever it says, carries the next challenge: a signed request costs one round trip.
+async fn challenge(State(service): State<Arc<Service>>, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let challenge = service.challenges.issue(service.authority.clock.unix_seconds());
+    if let Ok(value) = HeaderValue::try_from(challenge) {
+        response.headers_mut().insert(HeaderName::from_static(CHALLENGE_HEADER), value);
+    }
+    response
+}

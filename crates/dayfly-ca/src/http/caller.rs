@@ -1,0 +1,139 @@
+//! Who calls. Every route of a person or a bastion stands behind this, so a new one cannot forget to ask.
+
+use super::{Peer, Service, problem::HttpProblem};
+use crate::{
+    failure::Failure,
+    identity::{BastionCall, CallerError, PersonCall, PresentedRequest, Rejection},
+    refused_request::RefusedRequest,
+};
+use axum::{
+    Extension, Router,
+    body::{Body, Bytes},
+    extract::{DefaultBodyLimit, FromRequest, MatchedPath, Request, State},
+    http::{HeaderMap, StatusCode, request::Parts},
+    middleware::{Next, from_fn_with_state},
+    response::{IntoResponse, Response},
+};
+use dayfly_api::problem;
+use dayfly_core::{
+    context::Context,
+    reason::{Reason, Refusal},
+    signed_request::{CHALLENGE_HEADER, Purpose, SIGNATURE_HEADER},
+};
+use serde::de::DeserializeOwned;
+use std::{net::IpAddr, sync::Arc};
+
+/// The person or machine that calls.
+pub(super) type ByPerson = Extension<Arc<PersonCall>>;
+
+/// The bastion that calls.
+pub(super) type ByBastion = Extension<Arc<BastionCall>>;
+
+/// Puts `routes` behind a check that the caller is a person or a bastion. A body of more than `body_bytes` is not read.
+pub(super) fn behind(service: &Arc<Service>, purpose: Purpose, body_bytes: usize, routes: Router<Arc<Service>>) -> Router<Arc<Service>> {
+    let gate = Gate { service: Arc::clone(service), purpose, body_bytes };
+    routes.route_layer(from_fn_with_state(gate, check))
+}
+
+#[derive(Clone)]
+struct Gate {
+    service: Arc<Service>,
+    purpose: Purpose,
+    body_bytes: usize,
+}
+
+async fn check(State(gate): State<Gate>, request: Request, next: Next) -> Response {
+    match admit(&gate, request).await {
+        Ok(request) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+/// The request with its caller beside it and its body read, or why not.
+async fn admit(gate: &Gate, request: Request) -> Result<Request, HttpProblem> {
+    let service = gate.service.as_ref();
+    let Some(Peer(peer)) = request.extensions().get().copied() else {
+        return Err(Failure::Internal("a request without the address that it came from".to_owned()).into());
+    };
+    if service.unproven.is_spent(peer, service.authority.clock.unix_seconds()) {
+        let detail = "too many requests from this address did not prove who sent them";
+        return Err(HttpProblem::too_many(StatusCode::TOO_MANY_REQUESTS, detail));
+    }
+    let (mut parts, body) = request.into_parts();
+    let body = read_body(body, gate.body_bytes).await?;
+    match identify(gate, peer, &mut parts, &body).await {
+        Ok(()) => Ok(Request::from_parts(parts, Body::from(body))),
+        Err(CallerError::Rejected(rejection)) => Err(reject(gate, peer, &parts, *rejection).await),
+        Err(CallerError::Store(error)) => Err(error.into()),
+    }
+}
+
+async fn identify(gate: &Gate, peer: IpAddr, parts: &mut Parts, body: &Bytes) -> Result<(), CallerError> {
+    let service = gate.service.as_ref();
+    let path = parts.uri.path_and_query().map_or_else(|| parts.uri.path(), |path| path.as_str());
+    let challenge = header(&parts.headers, CHALLENGE_HEADER);
+    let presented = PresentedRequest {
+        challenge,
+        signature: header(&parts.headers, SIGNATURE_HEADER),
+        method: parts.method.as_str(),
+        path,
+        body,
+    };
+    let context = Context { now: service.authority.clock.now(), source: peer };
+    let challenge = challenge.unwrap_or_default().to_owned();
+    match gate.purpose {
+        Purpose::Person => {
+            let identity = service.callers.person(presented).await?;
+            parts.extensions.insert(Arc::new(PersonCall { identity, context, challenge }));
+        }
+        Purpose::Bastion => {
+            let bastion = service.callers.bastion(presented).await?;
+            parts.extensions.insert(Arc::new(BastionCall { bastion, context, challenge }));
+        }
+    }
+    Ok(())
+}
+
+/// One value, or it counts as none: which of two would be believed is nobody's guess.
+fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next()?.to_str().ok()?;
+    values.next().is_none().then_some(value)
+}
+
+async fn reject(gate: &Gate, peer: IpAddr, parts: &Parts, rejection: Rejection) -> HttpProblem {
+    let service = gate.service.as_ref();
+    service.unproven.take(peer, service.authority.clock.unix_seconds());
+    let path = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    let refused = RefusedRequest { address: peer, purpose: gate.purpose, method: parts.method.as_str(), path, rejection: &rejection };
+    service.refused.log(&service.authority, refused).await;
+    rejection.refusal.into()
+}
+
+async fn read_body(body: Body, most: usize) -> Result<Bytes, HttpProblem> {
+    let mut request = Request::new(body);
+    DefaultBodyLimit::max(most).apply(&mut request);
+    Bytes::from_request(request, &()).await.map_err(|rejection| {
+        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+            let detail = format!("the body is larger than {most} bytes");
+            return HttpProblem::new(StatusCode::PAYLOAD_TOO_LARGE, problem::TOO_LARGE, &detail, "send less at once");
+        }
+        Refusal::new(Reason::BadRequest, "the body did not arrive whole", "send it again").into()
+    })
+}
+
+/// A JSON body, read after its sender is known.
+pub(super) struct Payload<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequest<Arc<Service>> for Payload<T> {
+    type Rejection = HttpProblem;
+
+    async fn from_request(request: Request, _: &Arc<Service>) -> Result<Self, HttpProblem> {
+        // The gate has read it, bounded, before.
+        let body = read_body(request.into_body(), usize::MAX).await?;
+        serde_json::from_slice(&body).map(Self).map_err(|error| {
+            let message = format!("the body is not what this path takes: {error}");
+            Refusal::new(Reason::BadRequest, message, "see /v1/openapi.json for what it takes").into()
+        })
+    }
+}

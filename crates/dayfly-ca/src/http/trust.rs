@@ -1,0 +1,99 @@
+//! What anybody may know: whom to trust, whether the CA works, and a challenge to begin with. The only routes that nobody signs.
+
+use super::{Service, openapi, problem, problem::HttpProblem};
+use crate::trust::{self, Purpose};
+use axum::{
+    Json, Router,
+    extract::{Path, State},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use dayfly_api::{path, problem::Problem, trust::Trust};
+use std::sync::Arc;
+
+const TEXT: &str = "text/plain; charset=utf-8";
+
+/// The public routes.
+pub(super) fn routes() -> Router<Arc<Service>> {
+    Router::new()
+        .route(path::CHALLENGE, get(challenge))
+        .route(path::HEALTH, get(health))
+        .route(path::TRUST, get(everything))
+        .route(path::KNOWN_HOSTS, get(known_hosts))
+        .route(path::CA_KEY, get(ca_key))
+        .route(path::KRL, get(krl))
+        .route(path::OPENAPI, get(description))
+}
+
+/// Nothing but the next challenge, in the header.
+#[utoipa::path(get, path = path::CHALLENGE, tag = "trust", responses((status = 204, description = "The challenge is in the header dayfly-challenge")))]
+pub(super) async fn challenge() -> StatusCode {
+    StatusCode::NO_CONTENT
+}
+
+/// Whether the CA can issue certificates.
+#[utoipa::path(
+    get, path = path::HEALTH, tag = "trust",
+    responses(
+        (status = 204, description = "It can"),
+        (status = "default", body = Problem, content_type = "application/problem+json")
+    )
+)]
+pub(super) async fn health(State(service): State<Arc<Service>>) -> Result<StatusCode, HttpProblem> {
+    service.authority.store.head().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The public keys of the four authorities and of the log, and lines for `known_hosts`.
+#[utoipa::path(
+    get, path = path::TRUST, tag = "trust",
+    responses((status = 200, body = Trust), (status = "default", body = Problem, content_type = "application/problem+json"))
+)]
+pub(super) async fn everything(State(service): State<Arc<Service>>) -> Result<Json<Trust>, HttpProblem> {
+    Ok(Json(trust::trust(&service.authority).await?))
+}
+
+/// Lines for `known_hosts`.
+#[utoipa::path(
+    get, path = path::KNOWN_HOSTS, tag = "trust",
+    responses(
+        (status = 200, body = String, content_type = "text/plain"),
+        (status = "default", body = Problem, content_type = "application/problem+json")
+    )
+)]
+pub(super) async fn known_hosts(State(service): State<Arc<Service>>) -> Result<Response, HttpProblem> {
+    let lines = trust::known_hosts_lines(&service.authority).await?;
+    let text: String = lines.into_iter().map(|line| line + "\n").collect();
+    Ok(([(header::CONTENT_TYPE, TEXT)], text).into_response())
+}
+
+/// One authority's public key: `user`, `session`, `host` or `inner-host`.
+#[utoipa::path(
+    get, path = path::CA_KEY, tag = "trust", params(("purpose" = String, Path, description = "`user`, `session`, `host` or `inner-host`")),
+    responses(
+        (status = 200, body = String, content_type = "text/plain"),
+        (status = "default", body = Problem, content_type = "application/problem+json")
+    )
+)]
+pub(super) async fn ca_key(State(service): State<Arc<Service>>, Path(purpose): Path<String>) -> Result<Response, HttpProblem> {
+    let Ok(purpose) = purpose.parse::<Purpose>() else { return Err(problem::not_found().await) };
+    let line = trust::ca_key(&service.authority.keyring, purpose)?;
+    Ok(([(header::CONTENT_TYPE, TEXT)], line + "\n").into_response())
+}
+
+/// The key revocation list (OpenSSH PROTOCOL.krl).
+#[utoipa::path(
+    get, path = path::KRL, tag = "trust",
+    responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream"))
+)]
+pub(super) async fn krl(State(service): State<Arc<Service>>) -> Response {
+    let now = service.authority.clock.unix_seconds();
+    ([(header::CONTENT_TYPE, "application/octet-stream")], trust::empty_krl(now, now)).into_response()
+}
+
+/// This contract.
+#[utoipa::path(get, path = path::OPENAPI, tag = "trust", responses((status = 200, description = "OpenAPI", content_type = "application/json")))]
+pub(super) async fn description() -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], openapi::json()).into_response()
+}

@@ -1,0 +1,91 @@
+//! Who calls: a request as it came becomes a verified caller, or a rejection. A file per way of proving it.
+
+pub mod challenge;
+pub mod enrolled_key;
+pub mod possession;
+
+use crate::store::{Bastion, StoreError};
+use dayfly_core::{
+    context::Context,
+    identity::{Identity, Subject},
+    reason::Refusal,
+};
+use std::{future::Future, pin::Pin};
+
+/// A request as it came: nothing in it is believed yet.
+#[derive(Debug, Clone, Copy)]
+pub struct PresentedRequest<'a> {
+    /// The challenge that it claims to answer.
+    pub challenge: Option<&'a str>,
+    /// The SSHSIG blob in base64.
+    pub signature: Option<&'a str>,
+    /// The HTTP method.
+    pub method: &'a str,
+    /// The path with its query.
+    pub path: &'a str,
+    /// The body, empty if there is none.
+    pub body: &'a [u8],
+}
+
+/// A caller that did not prove who it is, and what is known of it all the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejection {
+    /// Why not.
+    pub refusal: Refusal,
+    /// `SHA256:…` of the key whose signature fits, enrolled or not.
+    pub key_fingerprint: Option<String>,
+    /// Whom that key is enrolled for: somebody whose access has ended, or who used a challenge twice.
+    pub caller: Option<String>,
+}
+
+/// No caller.
+#[derive(Debug, thiserror::Error)]
+pub enum CallerError {
+    /// It did not prove who it is.
+    #[error("{}", .0.refusal)]
+    Rejected(Box<Rejection>),
+    /// Nobody can be looked up.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What a check of a caller comes to.
+pub type Check<'a, T> = Pin<Box<dyn Future<Output = Result<T, CallerError>> + Send + 'a>>;
+
+/// Finds out who calls. A person's proof is no bastion's, and the other way round.
+pub trait CallerCheck: Send + Sync {
+    /// The person or machine that signed `request`.
+    fn person<'a>(&'a self, request: PresentedRequest<'a>) -> Check<'a, Identity>;
+
+    /// The bastion that signed `request`.
+    fn bastion<'a>(&'a self, request: PresentedRequest<'a>) -> Check<'a, Bastion>;
+}
+
+/// A call by a person or machine.
+#[derive(Debug, Clone)]
+pub struct PersonCall {
+    /// Who calls.
+    pub identity: Identity,
+    /// When and from where.
+    pub context: Context,
+    /// The challenge that the call answered, which a proof of possession is bound to.
+    pub challenge: String,
+}
+
+impl PersonCall {
+    /// Who calls.
+    pub fn subject(&self) -> &Subject {
+        &self.identity.subject
+    }
+}
+
+/// A call by a bastion.
+#[derive(Debug, Clone)]
+pub struct BastionCall {
+    /// Which bastion.
+    pub bastion: Bastion,
+    /// When and from where.
+    pub context: Context,
+    /// The challenge that the call answered, which a proof of possession is bound to.
+    pub challenge: String,
+}

@@ -1,0 +1,155 @@
+//! Identity by enrolled SSH key: the request's signature is the proof, and nothing is handed out that could be stolen.
+
+use super::{
+    CallerCheck, CallerError, Check, PresentedRequest, Rejection,
+    challenge::{ChallengeError, Challenges, OpenChallenge},
+};
+use crate::store::{Bastion, Store};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use dayfly_core::{
+    clock::Clock,
+    identity::{Identity, Proof},
+    reason::{Reason, Refusal},
+    signature::{fingerprint, verify_sshsig},
+    signed_request::{CHALLENGE_HEADER, Purpose, REQUEST_NAMESPACE, SIGNATURE_HEADER, SignedRequest},
+};
+use ssh_key::{SshSig, encoding::Decode};
+use std::sync::Arc;
+
+/// The longest signature that is read, in characters of base64. One by a 16384-bit RSA key still fits.
+const LONGEST_SIGNATURE: usize = 8 * 1024;
+
+/// Knows callers by the keys that are enrolled for them.
+pub struct EnrolledKeys {
+    /// The CA's origin, which every signature is bound to.
+    pub origin: String,
+    /// The challenges that callers answer.
+    pub challenges: Arc<Challenges>,
+    /// Who is enrolled.
+    pub store: Arc<dyn Store>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl CallerCheck for EnrolledKeys {
+    fn person<'a>(&'a self, request: PresentedRequest<'a>) -> Check<'a, Identity> {
+        Box::pin(async move {
+            let signed = self.verify(Purpose::Person, request)?;
+            let person = self.store.person_by_key(&signed.key_fingerprint).await?;
+            let person = person.ok_or_else(|| signed.rejected(stranger("person")))?;
+            let who = person.subject.to_string();
+            if person.disabled {
+                return Err(signed.rejected_as(who.clone(), ended(&who)));
+            }
+            let fingerprint = self.spend(signed, &who)?;
+            let proven_at = self.clock.unix_seconds();
+            Ok(Identity { subject: person.subject, groups: person.groups, proof: Proof::EnrolledKey { fingerprint }, proven_at })
+        })
+    }
+
+    fn bastion<'a>(&'a self, request: PresentedRequest<'a>) -> Check<'a, Bastion> {
+        Box::pin(async move {
+            let signed = self.verify(Purpose::Bastion, request)?;
+            let bastion = self.store.bastion_by_key(&signed.key_fingerprint).await?;
+            let bastion = bastion.ok_or_else(|| signed.rejected(stranger("bastion")))?;
+            let who = format!("bastion {}", bastion.name);
+            if bastion.disabled {
+                return Err(signed.rejected_as(who.clone(), ended(&who)));
+            }
+            self.spend(signed, &who)?;
+            Ok(bastion)
+        })
+    }
+}
+
+/// A request whose signature fits. Whose key it is, is not known yet.
+struct Signed {
+    key_fingerprint: String,
+    challenge: OpenChallenge,
+}
+
+impl EnrolledKeys {
+    /// The cheap check first: a stranger without one of our challenges costs no signature check.
+    fn verify(&self, purpose: Purpose, request: PresentedRequest<'_>) -> Result<Signed, CallerError> {
+        let (Some(challenge), Some(signature)) = (request.challenge, request.signature) else {
+            return Err(rejected(unsigned()));
+        };
+        let open = self.challenges.open(challenge, self.clock.unix_seconds()).map_err(|error| rejected(bad_challenge(error)))?;
+        let sshsig = read_signature(signature).map_err(rejected)?;
+        let (method, path, body) = (request.method, request.path, request.body);
+        let message = SignedRequest { server: &self.origin, purpose, challenge, method, path, body }.message();
+        let key = verify_sshsig(&sshsig, REQUEST_NAMESPACE, &message).map_err(|error| rejected(unfit(purpose, &error.to_string())))?;
+        Ok(Signed { key_fingerprint: fingerprint(key), challenge: open })
+    }
+
+    /// Last of all, so that nobody but an enrolled caller uses anything up. Returns the key's fingerprint.
+    fn spend(&self, signed: Signed, who: &str) -> Result<String, CallerError> {
+        let Signed { key_fingerprint, challenge } = signed;
+        match self.challenges.spend(challenge) {
+            Ok(()) => Ok(key_fingerprint),
+            Err(error) => Err(CallerError::Rejected(Box::new(Rejection {
+                refusal: bad_challenge(error),
+                key_fingerprint: Some(key_fingerprint),
+                caller: Some(who.to_owned()),
+            }))),
+        }
+    }
+}
+
+impl Signed {
+    fn rejected(&self, refusal: Refusal) -> CallerError {
+        CallerError::Rejected(Box::new(Rejection { refusal, key_fingerprint: Some(self.key_fingerprint.clone()), caller: None }))
+    }
+
+    fn rejected_as(&self, caller: String, refusal: Refusal) -> CallerError {
+        let key_fingerprint = Some(self.key_fingerprint.clone());
+        CallerError::Rejected(Box::new(Rejection { refusal, key_fingerprint, caller: Some(caller) }))
+    }
+}
+
+fn read_signature(text: &str) -> Result<SshSig, Refusal> {
+    let bad = || Refusal::new(Reason::BadSignature, format!("the header {SIGNATURE_HEADER} holds no SSHSIG in base64"), "sign the request again");
+    if text.len() > LONGEST_SIGNATURE {
+        return Err(bad());
+    }
+    let blob = STANDARD.decode(text).map_err(|_| bad())?;
+    let mut rest = blob.as_slice();
+    let sshsig = SshSig::decode(&mut rest).map_err(|_| bad())?;
+    if rest.is_empty() { Ok(sshsig) } else { Err(bad()) }
+}
+
+fn rejected(refusal: Refusal) -> CallerError {
+    CallerError::Rejected(Box::new(Rejection { refusal, key_fingerprint: None, caller: None }))
+}
+
+fn unsigned() -> Refusal {
+    Refusal::new(
+        Reason::BadSignature,
+        "the request is not signed",
+        format!("sign it with your enrolled key over the challenge of an earlier answer, and send {CHALLENGE_HEADER} and {SIGNATURE_HEADER}"),
+    )
+}
+
+fn unfit(purpose: Purpose, cause: &str) -> Refusal {
+    Refusal::new(
+        Reason::BadSignature,
+        format!("the request's signature, as a {purpose}'s for this server and this very request, does not fit: {cause}"),
+        "check that the address of the CA is written as in its configuration, and sign again",
+    )
+}
+
+fn bad_challenge(error: ChallengeError) -> Refusal {
+    Refusal::new(Reason::BadChallenge, error.to_string(), format!("sign again with the challenge in this answer's {CHALLENGE_HEADER}"))
+}
+
+fn stranger(kind: &str) -> Refusal {
+    Refusal::new(
+        Reason::UnknownCaller,
+        format!("the key that signed the request is not enrolled for any {kind}"),
+        "use the enrolled key, or ask whoever administers the CA to enrol this one",
+    )
+}
+
+fn ended(who: &str) -> Refusal {
+    Refusal::new(Reason::Revoked, format!("the access of {who} was ended"), "ask whoever administers the CA")
+}
