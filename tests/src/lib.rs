@@ -1,3 +1,6 @@
 //! Support for the tests of the whole: the rules of the architecture, and a complete system to try things on.
 
 pub mod architecture;
+pub mod client;
+pub mod command;
+pub mod stack;

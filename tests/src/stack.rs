@@ -1,0 +1,130 @@
+//! A complete system: what `scripts/stack up` starts, and its names.
+
+use crate::command::run;
+use anyhow::{Context, Result, ensure};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::OnceLock,
+};
+use tempfile::TempDir;
+
+/// A running system. One of its own ends when it is dropped; a shared one ends with the test program.
+#[derive(Debug)]
+pub struct Stack {
+    directory: PathBuf,
+    env: BTreeMap<String, String>,
+    own: Option<TempDir>,
+}
+
+/// The system that the tests of one program share, and who ends it.
+struct Shared {
+    stack: Stack,
+    _ends_it: Option<Child>,
+}
+
+impl Stack {
+    /// The system that tests share which leave it as it is: `DAYFLY_STACK`, if somebody started one for all test programs, or one for this program.
+    pub fn shared() -> Result<&'static Self> {
+        static SHARED: OnceLock<Result<Shared, String>> = OnceLock::new();
+        let shared = SHARED.get_or_init(|| Shared::up().map_err(|error| format!("{error:#}")));
+        shared.as_ref().map(|shared| &shared.stack).map_err(|error| anyhow::anyhow!("{error}"))
+    }
+
+    /// A system of its own, for a test that stops, kills or reconfigures parts of it.
+    pub fn own() -> Result<Self> {
+        let own = tempfile::Builder::new().prefix("dayfly-stack").tempdir()?;
+        script("up", own.path(), &[])?;
+        Ok(Self { directory: own.path().to_owned(), env: read_env(own.path())?, own: Some(own) })
+    }
+
+    /// The value of a name of `stack.env`.
+    pub fn get(&self, name: &str) -> Result<&str> {
+        self.env.get(name).map(String::as_str).with_context(|| format!("stack.env does not hold {name}"))
+    }
+
+    /// The same as a path.
+    pub fn path(&self, name: &str) -> Result<&Path> {
+        self.get(name).map(Path::new)
+    }
+
+    /// Where everything of this system is.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// One of Dayfly's programs as a command.
+    pub fn program(&self, name: &str) -> Result<Command> {
+        Ok(Command::new(self.path("DAYFLY_BIN")?.join(name)))
+    }
+
+    /// Ends `ca` or `bastion` if it runs, and starts it again.
+    pub fn restart(&mut self, part: &str) -> Result<()> {
+        script("restart", &self.directory, &[part])?;
+        self.env = read_env(&self.directory)?;
+        Ok(())
+    }
+
+    /// Sends a signal, such as `KILL`, to `ca` or `bastion`.
+    pub fn signal(&self, part: &str, signal: &str) -> Result<()> {
+        let pid = self.get(&format!("DAYFLY_{}_PID", part.to_uppercase()))?;
+        run(Command::new("kill").args(["-s", signal, pid]), b"")?.success().map(drop)
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        if self.own.is_some()
+            && let Err(error) = script("down", &self.directory, &[])
+        {
+            eprintln!("{error:#}");
+        }
+    }
+}
+
+impl Shared {
+    fn up() -> Result<Self> {
+        if let Some(directory) = std::env::var_os("DAYFLY_STACK") {
+            let directory = PathBuf::from(directory);
+            let env = read_env(&directory)?;
+            return Ok(Self { stack: Stack { directory, env, own: None }, _ends_it: None });
+        }
+        let directory = tempfile::Builder::new().prefix("dayfly-stack").tempdir()?.keep();
+        let ends_it = ends_with_this_program(&directory)?;
+        script("up", &directory, &[])?;
+        let env = read_env(&directory)?;
+        Ok(Self { stack: Stack { directory, env, own: None }, _ends_it: Some(ends_it) })
+    }
+}
+
+/// Nothing is called when a test program ends, and a killed one could not call anything. A shell that reads from us notices either way.
+fn ends_with_this_program(directory: &Path) -> Result<Child> {
+    let mut shell = Command::new("setsid");
+    shell.args(["bash", "-c", "read -r _; \"$1\" down \"$2\" >/dev/null; rm -rf \"$2\"", "bash"]).arg(stack_script()).arg(directory);
+    shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().context("cannot start a shell")
+}
+
+fn stack_script() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/stack")
+}
+
+fn script(command: &str, directory: &Path, arguments: &[&str]) -> Result<()> {
+    // The first `up` may have to build everything, which takes longer than a test is patient.
+    let output = Command::new(stack_script()).arg(command).arg(directory).args(arguments).stdin(Stdio::null()).output()?;
+    ensure!(
+        output.status.success(),
+        "stack {command}: {}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(())
+}
+
+/// What a shell makes of `stack.env`.
+fn read_env(directory: &Path) -> Result<BTreeMap<String, String>> {
+    let mut shell = Command::new("bash");
+    shell.args(["-c", "set -a && . \"$1\" && env -0", "bash"]).arg(directory.join("stack.env")).env_clear().env("PATH", "/usr/bin:/bin");
+    let text = run(&mut shell, b"")?.success().with_context(|| format!("{} holds no stack", directory.display()))?;
+    Ok(text.split('\0').filter_map(|line| line.split_once('=')).map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+}
