@@ -1,0 +1,304 @@
+//! Writes a recording while its session runs.
+
+mod directory;
+mod error;
+mod file;
+mod sequence;
+pub mod storage;
+mod terminal;
+
+use crate::{
+    digest::Sha256Digest,
+    event::{Event, StreamEnd},
+    facts::SessionFacts,
+    layout::FileName,
+    manifest::{FORMAT, FileEntry, Manifest, Outcome},
+    seal::seal,
+    stream::Stream,
+    terminal::TerminalHeader,
+};
+pub(crate) use directory::sync_directory;
+pub use error::RecordingError;
+use file::LineFile;
+use sequence::Sequence;
+use std::{
+    collections::BTreeMap,
+    fmt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use storage::{FileSystem, Storage};
+use terminal::TerminalWriter;
+use time::{OffsetDateTime, UtcOffset};
+
+/// The writer of one session's recording. Synchronous: to be called from threads that may wait for a disk.
+///
+/// What is written is buffered; it is stored once [`Self::sync`] has returned. The first failure is returned by the call that met it, and makes every later
+/// call fail too. Dropping a writer that was not finished leaves a recording that can be read and has no manifest; [`crate::close_interrupted`] seals it.
+///
+/// `elapsed` is the time since the session began, by the caller's monotonic clock. Times never go backwards in a recording: an earlier one counts as the
+/// latest so far.
+pub struct RecordingWriter {
+    dir: PathBuf,
+    storage: Box<dyn Storage>,
+    facts: SessionFacts,
+    started_at: OffsetDateTime,
+    events: LineFile,
+    sequence: Sequence,
+    terminals: BTreeMap<u32, TerminalWriter>,
+    closed: Vec<FileEntry>,
+    next_terminal: u32,
+    /// Files were created that the directory on disk may not list yet.
+    new_files: bool,
+    streams: Vec<StreamEnd>,
+    bytes_in: u64,
+    bytes_out: u64,
+    latest: Duration,
+    failure: Option<String>,
+}
+
+/// A terminal of one writer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TerminalId(u32);
+
+impl TerminalId {
+    /// The N of `terminal-N.cast`.
+    pub fn number(self) -> u32 {
+        self.0
+    }
+}
+
+/// A recording that was sealed: no file of it changes any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FinishedRecording {
+    /// Its directory.
+    pub dir: PathBuf,
+    /// What its manifest says.
+    pub manifest: Manifest,
+    /// SHA-256 over the bytes of `manifest.json`, for the audit log.
+    pub manifest_sha256: Sha256Digest,
+}
+
+impl RecordingWriter {
+    /// Begins the recording of a session under `root`, which is created if need be. When this returns, the recording and its `start` event are on disk, so
+    /// that the session may begin.
+    ///
+    /// Directories are made with mode 0700 and files with 0600. A session that has a recording already is refused.
+    pub fn create(root: &Path, facts: SessionFacts, started_at: OffsetDateTime) -> Result<Self, RecordingError> {
+        Self::create_in(Box::new(FileSystem), root, facts, started_at)
+    }
+
+    /// As [`Self::create`], with the files made by `storage`.
+    pub fn create_in(
+        storage: Box<dyn Storage>,
+        root: &Path,
+        facts: SessionFacts,
+        started_at: OffsetDateTime,
+    ) -> Result<Self, RecordingError> {
+        let started_at = started_at.to_offset(UtcOffset::UTC);
+        let start = Event::Start { format: FORMAT, started_at, session: Box::new(facts.clone()) };
+        let mut sequence = Sequence::default();
+        let (dir, events) = directory::begin(&*storage, root, facts.session_id, &sequence.next(Duration::ZERO, &start)?)?;
+        Ok(Self {
+            dir,
+            storage,
+            facts,
+            started_at,
+            events,
+            sequence,
+            terminals: BTreeMap::new(),
+            closed: Vec::new(),
+            next_terminal: 0,
+            new_files: false,
+            streams: Vec::new(),
+            bytes_in: 0,
+            bytes_out: 0,
+            latest: Duration::ZERO,
+            failure: None,
+        })
+    }
+
+    /// The recording's directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// How many bytes were written to all files so far, those still in the buffer included.
+    pub fn size(&self) -> u64 {
+        let terminals: u64 = self.terminals.values().map(|terminal| terminal.file.size()).sum();
+        let closed: u64 = self.closed.iter().map(|file| file.size).sum();
+        self.events.size() + terminals + closed
+    }
+
+    /// Writes an event. `start`, `pty`, `window_change` and `end` are written by the writer itself: see [`Self::open_terminal`], [`Self::resize`],
+    /// [`Self::finish`].
+    pub fn write(&mut self, elapsed: Duration, event: &Event) -> Result<(), RecordingError> {
+        self.attempt(elapsed, |writer, elapsed| writer.append(elapsed, event))
+    }
+
+    /// Begins the recording of the terminal that `channel` was granted. `columns` and `rows` are what the client said, 0 included.
+    pub fn open_terminal(
+        &mut self,
+        elapsed: Duration,
+        channel: u32,
+        term: &str,
+        columns: u32,
+        rows: u32,
+    ) -> Result<TerminalId, RecordingError> {
+        self.attempt(elapsed, |writer, elapsed| {
+            let number = writer.next_terminal;
+            let opened_at = time::Duration::try_from(elapsed).ok().and_then(|elapsed| writer.started_at.checked_add(elapsed));
+            let header = TerminalHeader::new(term, columns, rows, opened_at.unwrap_or(writer.started_at));
+            let terminal = TerminalWriter::create(&*writer.storage, &writer.dir, number, channel, elapsed, &header)?;
+            writer.next_terminal += 1;
+            writer.new_files = true;
+            writer.terminals.insert(number, terminal);
+            writer.append(elapsed, &Event::Pty { channel, terminal: number, term: term.to_owned(), columns, rows })?;
+            Ok(TerminalId(number))
+        })
+    }
+
+    /// Records what the target printed.
+    pub fn terminal_output(&mut self, terminal: TerminalId, elapsed: Duration, bytes: &[u8]) -> Result<(), RecordingError> {
+        self.attempt(elapsed, |writer, elapsed| {
+            writer.bytes_out += bytes.len() as u64;
+            writer.terminal(terminal)?.output(elapsed, bytes)
+        })
+    }
+
+    /// Records what the person typed if [`SessionFacts::record_input`] asks for it, and only counts it otherwise.
+    pub fn terminal_input(&mut self, terminal: TerminalId, elapsed: Duration, bytes: &[u8]) -> Result<(), RecordingError> {
+        self.attempt(elapsed, |writer, elapsed| {
+            writer.bytes_in += bytes.len() as u64;
+            let record = writer.facts.record_input;
+            let terminal = writer.terminal(terminal)?;
+            if record { terminal.input(elapsed, bytes) } else { Ok(()) }
+        })
+    }
+
+    /// Records that the terminal's size changed, in the terminal and as an event.
+    pub fn resize(&mut self, terminal: TerminalId, elapsed: Duration, columns: u32, rows: u32) -> Result<(), RecordingError> {
+        self.attempt(elapsed, |writer, elapsed| {
+            let channel = writer.terminal(terminal)?.resize(elapsed, columns, rows)?;
+            writer.append(elapsed, &Event::WindowChange { channel, columns, rows })
+        })
+    }
+
+    /// Ends the recording of a terminal, stores it and lets go of its file. [`Self::finish`] does it for those that are still open.
+    pub fn close_terminal(&mut self, terminal: TerminalId, elapsed: Duration) -> Result<(), RecordingError> {
+        self.attempt(elapsed, |writer, elapsed| {
+            let closing = writer.terminal(terminal)?;
+            closing.end(elapsed)?;
+            closing.file.sync()?;
+            writer.closed.extend(writer.terminals.remove(&terminal.0).map(|mut terminal| terminal.file.entry()));
+            Ok(())
+        })
+    }
+
+    /// Stores everything that was written: when this returns, it survives the loss of power. Costs nothing if nothing was written since.
+    pub fn sync(&mut self) -> Result<(), RecordingError> {
+        self.attempt(Duration::ZERO, |writer, _| writer.store())
+    }
+
+    /// Ends the recording: closes the terminals, writes the `end` event, stores everything and seals it with a manifest signed by `sign`, which gets the exact
+    /// bytes of `manifest.json` and returns an armored SSHSIG of [`crate::SIGNATURE_NAMESPACE`].
+    ///
+    /// A recording that has failed, before or only now, is sealed as [`Outcome::RecordingFailed`] with what reached its files, whatever `outcome` says, and
+    /// [`RecordingError::SealedAsFailed`] tells so. Any other error means that it could not be sealed; [`crate::close_interrupted`] will.
+    pub fn finish<E: fmt::Display>(
+        mut self,
+        elapsed: Duration,
+        ended_at: OffsetDateTime,
+        outcome: Outcome,
+        reason: impl Into<String>,
+        sign: impl FnOnce(&[u8]) -> Result<String, E>,
+    ) -> Result<FinishedRecording, RecordingError> {
+        let reason = reason.into();
+        let ended = self.attempt(elapsed, |writer, elapsed| {
+            writer.terminals.values_mut().try_for_each(|terminal| terminal.end(elapsed))?;
+            writer.append(elapsed, &Event::End { outcome, reason: reason.clone() })?;
+            writer.store()
+        });
+        let Err(error) = ended else { return self.seal(ended_at, outcome, reason, sign) };
+        let cause = self.failure.take().unwrap_or_else(|| error.to_string());
+        match self.seal(ended_at, Outcome::RecordingFailed, cause.clone(), sign) {
+            Ok(finished) => Err(RecordingError::SealedAsFailed { cause, finished: Box::new(finished) }),
+            Err(_) => Err(error),
+        }
+    }
+
+    fn seal<E: fmt::Display>(
+        mut self,
+        ended_at: OffsetDateTime,
+        outcome: Outcome,
+        reason: String,
+        sign: impl FnOnce(&[u8]) -> Result<String, E>,
+    ) -> Result<FinishedRecording, RecordingError> {
+        let ended_at = ended_at.to_offset(UtcOffset::UTC);
+        let mut files = self.closed;
+        files.extend(self.terminals.values_mut().map(|terminal| terminal.file.entry()));
+        files.push(self.events.entry());
+        files.sort_by_key(|file| file.name);
+        let manifest = Manifest {
+            format: FORMAT,
+            session: self.facts,
+            started_at: self.started_at,
+            ended_at,
+            sealed_at: ended_at,
+            outcome,
+            reason,
+            bytes_in: Some(self.bytes_in),
+            bytes_out: Some(self.bytes_out),
+            files,
+            streams: self.streams,
+        };
+        let manifest_sha256 = seal(&*self.storage, &self.dir, &manifest, sign)?;
+        Ok(FinishedRecording { dir: self.dir, manifest, manifest_sha256 })
+    }
+
+    /// Runs `work` unless something failed before, and remembers its failure.
+    fn attempt<T>(
+        &mut self,
+        elapsed: Duration,
+        work: impl FnOnce(&mut Self, Duration) -> Result<T, RecordingError>,
+    ) -> Result<T, RecordingError> {
+        if let Some(cause) = &self.failure {
+            return Err(RecordingError::AlreadyFailed { cause: cause.clone() });
+        }
+        self.latest = self.latest.max(elapsed);
+        let result = work(self, self.latest);
+        if let Err(error) = &result {
+            self.failure = Some(error.to_string());
+        }
+        result
+    }
+
+    fn append(&mut self, elapsed: Duration, event: &Event) -> Result<(), RecordingError> {
+        self.events.append(&self.sequence.next(elapsed, event)?)?;
+        if let Event::StreamEnd(end) = event {
+            match end.stream {
+                Stream::Stdin => self.bytes_in += end.digest.bytes,
+                Stream::Stdout | Stream::Stderr => self.bytes_out += end.digest.bytes,
+            }
+            self.streams.push(end.clone());
+        }
+        Ok(())
+    }
+
+    fn terminal(&mut self, id: TerminalId) -> Result<&mut TerminalWriter, RecordingError> {
+        self.terminals.get_mut(&id.0).ok_or(RecordingError::NoTerminal { file: FileName::Terminal(id.0) })
+    }
+
+    fn store(&mut self) -> Result<(), RecordingError> {
+        self.terminals.values_mut().try_for_each(|terminal| terminal.file.sync())?;
+        self.events.sync()?;
+        if self.new_files {
+            sync_directory(&self.dir)?;
+            self.new_files = false;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;
