@@ -37,7 +37,7 @@ pub(super) enum Question<'a> {
 
 /// Who asks and under which conditions: what all questions of one decision share.
 pub(super) struct Inquiry<'a> {
-    rules: Rules<'a>,
+    slice: &'a Slice,
     vocabulary: &'static Vocabulary,
     identity: &'a Identity,
     principal: EntityUid,
@@ -46,10 +46,10 @@ pub(super) struct Inquiry<'a> {
 }
 
 impl<'a> Inquiry<'a> {
-    /// Prepares questions about `targets`, or about their groups, to the policies of `slice`.
+    /// Prepares questions about `targets`, or about their groups, to `slice`: the policies of the role, or of the targets, that they are about.
     pub(super) fn new(
         rules: Rules<'a>,
-        slice: &Slice,
+        slice: &'a Slice,
         identity: &'a Identity,
         context: &Context,
         targets: impl IntoIterator<Item = &'a Target>,
@@ -70,7 +70,7 @@ impl<'a> Inquiry<'a> {
             entities.push(target_entity(vocabulary, target)?);
         }
         let entities = Entities::from_entities(entities, None).map_err(unevaluable)?;
-        Ok(Self { rules, vocabulary, identity, principal, conditions: conditions(identity, context)?, entities })
+        Ok(Self { slice, vocabulary, identity, principal, conditions: conditions(identity, context)?, entities })
     }
 
     /// Cedar's answer. One policy that cannot be evaluated refuses: Cedar alone would go on as if it were not there, a `forbid` included.
@@ -82,14 +82,7 @@ impl<'a> Inquiry<'a> {
         let schema = self.vocabulary.validator.schema();
         let request = Request::new(self.principal.clone(), self.vocabulary.action(action), resource, context, Some(schema));
         let request = request.map_err(|error| self.denied(question, &error.to_string()))?;
-        self.judge(question, &Authorizer::new().is_authorized(&request, &self.slice(question).policies, &self.entities))
-    }
-
-    fn slice(&self, question: Question<'_>) -> &'a Slice {
-        match question {
-            Question::Request { role, .. } | Question::Connect { role, .. } => self.rules.policy.slices.of_role(role),
-            Question::ReviewTarget { .. } | Question::ReviewGroup { .. } => self.rules.policy.slices.of_targets(),
-        }
+        self.judge(question, &Authorizer::new().is_authorized(&request, &self.slice.policies, &self.entities))
     }
 
     /// The action, the resource, and what the action's context holds beside the conditions.
