@@ -1,2 +1,5 @@
-//! placeholder
-fn main() {}
+//! The program `dayfly`.
+
+fn main() -> std::process::ExitCode {
+    std::process::ExitCode::SUCCESS
+}
