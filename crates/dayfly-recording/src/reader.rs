@@ -164,3 +164,6 @@ pub(crate) fn open_regular(path: &Path) -> io::Result<fs::File> {
     }
     fs::File::open(path)
 }
+
+#[cfg(test)]
+mod tests;
