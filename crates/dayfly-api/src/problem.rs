@@ -43,3 +43,5 @@ pub const METHOD_NOT_ALLOWED: &str = "method_not_allowed";
 pub const TOO_LARGE: &str = "too_large";
 /// Too many requests from this address or caller.
 pub const TOO_MANY_REQUESTS: &str = "too_many_requests";
+/// The request took too long to arrive or to be worked on.
+pub const TIMED_OUT: &str = "timed_out";
