@@ -25,7 +25,8 @@ pub struct EventLine {
     pub event: Event,
 }
 
-/// What happened. `channel` is a number that the bastion gives to each SSH channel of the session, from 0 on in the order of their opening.
+/// What happened. `channel` is a number that the bastion gives to each SSH channel of the session, from 0 on in the order of their opening. A bastion for
+/// which a session is one channel writes 0.
 ///
 /// Text and bytes are what the person or the target sent, escape sequences included: whoever shows them must neutralise them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -13,10 +13,11 @@ pub(crate) const ENDED_AT: OffsetDateTime = datetime!(2025-10-05 11:34:20 UTC);
 pub(crate) fn facts() -> SessionFacts {
     SessionFacts {
         session_id: Uuid::from_u128(0x0199_b2c4_7a00_7000_8000_0000_0000_0001),
+        connection_id: Uuid::from_u128(0x0199_b2c4_79ff_7000_8000_0000_0000_0003),
         subject: "alice".into(),
         role: "db-admin".into(),
         grant: "0199b2c4-0000-7000-8000-000000000002".into(),
-        certificate_serial: (1 << 63) - 1,
+        certificate_serial: (1 << 53) - 1,
         key_fingerprint: "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU".into(),
         session_certificate_serial: Some(7),
         account: "deploy".into(),

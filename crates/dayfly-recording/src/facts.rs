@@ -11,6 +11,8 @@ use uuid::Uuid;
 pub struct SessionFacts {
     /// The session's id, a UUID of version 7 (RFC 9562 section 5.7). Names the recording's directory.
     pub session_id: Uuid,
+    /// The id that all sessions of one client connection share.
+    pub connection_id: Uuid,
     /// Who: the subject of the person's certificate.
     pub subject: String,
     /// The role the certificate was minted for.

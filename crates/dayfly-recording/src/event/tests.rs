@@ -23,7 +23,7 @@ fn lines_look_as_documented() {
     );
     let start = json_of(Event::Start { format: 1, started_at: examples::STARTED_AT, session: examples::facts().into() });
     assert_eq!(start["started_at"], "2025-10-05T11:33:20.5Z");
-    assert_eq!(start["session"]["certificate_serial"], json!(9223372036854775807u64));
+    assert_eq!(start["session"]["certificate_serial"], json!(9007199254740991u64));
     assert_eq!(start["session"]["peer"], "192.0.2.7:50022");
 }
 
@@ -66,6 +66,7 @@ fn session() -> impl Strategy<Value = SessionFacts> {
     let numbers = (any::<u128>(), any::<u64>(), option::of(any::<u64>()), any::<u16>(), any::<u128>(), any::<bool>());
     (vec(any::<String>(), 7), numbers).prop_map(|(texts, (id, serial, session_serial, port, address, flag))| SessionFacts {
         session_id: uuid::Uuid::from_u128(id),
+        connection_id: uuid::Uuid::from_u128(!id),
         subject: texts[0].clone(),
         role: texts[1].clone(),
         grant: texts[2].clone(),
