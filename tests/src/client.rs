@@ -1,7 +1,7 @@
 //! A person at a terminal: `dayfly` with their state, and stock OpenSSH with certificates that are theirs alone.
 
 use crate::{
-    command::{Ended, run},
+    command::{Ended, eventually, run},
     stack::Stack,
 };
 use anyhow::{Context, Result};
@@ -40,7 +40,8 @@ impl<'a> Client<'a> {
         Self::new(stack, "CAROL")
     }
 
-    fn new(stack: &'a Stack, name: &str) -> Result<Self> {
+    /// Somebody of this name (`ALICE`), without certificates.
+    pub fn new(stack: &'a Stack, name: &str) -> Result<Self> {
         let home = stack.path(&format!("DAYFLY_{name}_HOME"))?.to_owned();
         let directory = tempfile::Builder::new().prefix("dayfly-client").tempdir()?;
         let certificates = stack.path("DAYFLY_ALICE_HOME")?.join("certs").display().to_string();
@@ -70,6 +71,34 @@ impl<'a> Client<'a> {
         let text = self.dayfly(&["log", "tail", "--json"])?.success()?;
         let rows = text.lines().map(|line| serde_json::from_str(line).with_context(|| format!("not JSON: {line}")));
         Ok(rows.collect::<Result<Vec<Value>>>()?.into_iter().filter(wanted).collect())
+    }
+
+    /// The same, asked for again until there is one: a bastion's events arrive when they arrive.
+    pub fn log_eventually(&self, wanted: impl Fn(&Value) -> bool) -> Result<Vec<Value>> {
+        eventually("the log does not tell of it", || Ok(Some(self.log(&wanted)?).filter(|rows| !rows.is_empty())))
+    }
+
+    /// Changes the `ssh_config`.
+    pub fn edit_ssh_config(&self, edit: impl FnOnce(&str) -> Result<String>) -> Result<()> {
+        let path = self.directory.path().join("ssh_config");
+        Ok(fs::write(&path, edit(&fs::read_to_string(&path)?)?)?)
+    }
+
+    /// `SHA256:…` of the key that is used for `target`.
+    pub fn fingerprint(&self, target: &str) -> Result<String> {
+        let text = self.keygen(&["-l"], &format!("{target}.pub"))?;
+        text.split_whitespace().nth(1).map(str::to_owned).context("ssh-keygen -l prints the fingerprint second")
+    }
+
+    /// The serial of the certificate that is used for `target`.
+    pub fn serial(&self, target: &str) -> Result<u64> {
+        let text = self.keygen(&["-L"], &format!("{target}-cert.pub"))?;
+        let serial = text.lines().find_map(|line| line.trim().strip_prefix("Serial: ")).context("ssh-keygen -L prints the serial")?;
+        Ok(serial.parse()?)
+    }
+
+    fn keygen(&self, arguments: &[&str], file: &str) -> Result<String> {
+        run(Command::new("ssh-keygen").args(arguments).arg("-f").arg(self.directory.path().join(file)), b"")?.success()
     }
 
     /// `ssh -F …`, or `scp` or `sftp` in its place.

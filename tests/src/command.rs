@@ -1,12 +1,12 @@
 //! Running a program to its end: with input, a deadline, and everything it said.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use std::{
     io::{Read, Write},
     process::{Child, Command, ExitStatus, Stdio},
     sync::mpsc,
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// The longest that a program may take before the test gives it up.
@@ -58,6 +58,18 @@ pub fn run(command: &mut Command, input: &[u8]) -> Result<Ended> {
     Ok(Ended { status, stdout, stderr })
 }
 
+/// Asks until there is an answer, at most [`PATIENCE`]: for what happens in another process, which tells nobody when.
+pub fn eventually<T>(otherwise: &str, ask: impl Fn() -> Result<Option<T>>) -> Result<T> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(answer) = ask()? {
+            return Ok(answer);
+        }
+        ensure!(Instant::now() < deadline, "{otherwise}, not within {PATIENCE:?}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
 fn drain(source: Option<impl Read + Send + 'static>) -> mpsc::Receiver<Vec<u8>> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
@@ -72,12 +84,12 @@ fn drain(source: Option<impl Read + Send + 'static>) -> mpsc::Receiver<Vec<u8>> 
 
 /// The status, or `None` when the deadline has passed. There is no wait with a deadline in the standard library, so it is asked for now and then.
 fn wait(child: &mut Child) -> Result<Option<ExitStatus>> {
-    let deadline = std::time::Instant::now() + PATIENCE;
+    let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(status) = child.try_wait()? {
             return Ok(Some(status));
         }
-        if std::time::Instant::now() > deadline {
+        if Instant::now() > deadline {
             return Ok(None);
         }
         thread::sleep(Duration::from_millis(5));

@@ -3,4 +3,6 @@
 pub mod architecture;
 pub mod client;
 pub mod command;
+pub mod forgery;
 pub mod stack;
+pub mod terminal;

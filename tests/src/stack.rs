@@ -3,7 +3,7 @@
 use crate::command::run;
 use anyhow::{Context, Result, ensure};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::OnceLock,
@@ -57,6 +57,21 @@ impl Stack {
     /// One of Dayfly's programs as a command.
     pub fn program(&self, name: &str) -> Result<Command> {
         Ok(Command::new(self.path("DAYFLY_BIN")?.join(name)))
+    }
+
+    /// The directories of recordings that hold a file whose name begins with `file`.
+    pub fn recordings(&self, file: &str) -> Result<Vec<PathBuf>> {
+        let files = files_below(self.path("DAYFLY_RECORDINGS")?)?;
+        let named = files.iter().filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(file)));
+        let directories: BTreeSet<PathBuf> = named.filter_map(|path| path.parent().map(Path::to_owned)).collect();
+        Ok(directories.into_iter().collect())
+    }
+
+    /// What the recorded terminals showed so far.
+    pub fn casts(&self) -> Result<Vec<String>> {
+        let files = files_below(self.path("DAYFLY_RECORDINGS")?)?;
+        let casts = files.iter().filter(|path| path.extension().is_some_and(|extension| extension == "cast"));
+        casts.map(|path| Ok(String::from_utf8_lossy(&std::fs::read(path)?).into_owned())).collect()
     }
 
     /// Ends `ca` or `bastion` if it runs, and starts it again.
@@ -119,6 +134,15 @@ fn script(command: &str, directory: &Path, arguments: &[&str]) -> Result<()> {
         String::from_utf8_lossy(&output.stderr)
     );
     Ok(())
+}
+
+fn files_below(directory: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(directory).with_context(|| format!("cannot list {}", directory.display()))? {
+        let path = entry?.path();
+        if path.is_dir() { files.extend(files_below(&path)?) } else { files.push(path) }
+    }
+    Ok(files)
 }
 
 /// What a shell makes of `stack.env`.
