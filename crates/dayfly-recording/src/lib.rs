@@ -11,7 +11,7 @@
 //! | [`writer`] | writes a recording while the session runs, and seals it |
 //! | [`interrupted`] | seals what a killed process left behind |
 //! | [`reader`] | reads a recording, up to a cut |
-//! | [`verify`] | decides whether a recording is what was sealed |
+//! | [`mod@verify`] | decides whether a recording is what was sealed |
 //!
 //! Invariants:
 //! - A session's recording exists on disk, first event included, before [`RecordingWriter::create`] returns.

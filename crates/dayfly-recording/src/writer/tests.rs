@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 use super::*;
 use crate::{
-    EventLine, Recording,
+    EventLine, Outcome, Recording, Sha256Digest,
     examples::{STARTED_AT, contents, cut_off, facts, finish, finished, ms, play, sign, writer},
     terminal::TerminalAction,
 };
@@ -157,7 +157,7 @@ fn a_flood_of_output_makes_lines_that_can_be_read() {
     let root = tempdir().unwrap();
     let mut writer = writer(root.path());
     let terminal = writer.open_terminal(ms(0), 0, "xterm", 80, 24).unwrap();
-    let flood = vec![0; crate::layout::MAX_LINE_BYTES];
+    let flood = vec![0; crate::layout::MAX_LINE_BYTES / 4];
     writer.terminal_output(terminal, ms(1), &flood).unwrap();
     writer.write(ms(2), &Event::chunk(0, Stream::Stdout, 0, vec![0; 1 << 20])).unwrap();
     let size = writer.size();
