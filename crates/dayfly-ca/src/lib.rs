@@ -13,6 +13,8 @@
 //! - SQL is written under `store/` alone, HTTP's status codes under `http/` alone.
 
 pub mod config;
+pub mod failure;
+pub mod log;
 pub mod mistake;
 pub mod private_file;
 pub mod signer;

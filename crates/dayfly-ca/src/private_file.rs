@@ -3,7 +3,7 @@
 use crate::mistake::Mistake;
 use rustix::fs::OFlags;
 use std::{
-    fs::{DirBuilder, File, OpenOptions},
+    fs::{DirBuilder, File, Metadata, OpenOptions},
     io::{ErrorKind, Read, Write},
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::Path,
@@ -31,9 +31,10 @@ pub fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Mistake> {
     Ok(bytes)
 }
 
-/// Refuses what [`read`] would refuse, without reading.
+/// Refuses what [`read`] would refuse, without opening the file.
 pub fn check(path: &Path) -> Result<(), Mistake> {
-    open(path).map(drop)
+    let metadata = std::fs::symlink_metadata(path).map_err(|error| cannot_open(path, &error))?;
+    if metadata.is_symlink() { Err(symbolic_link(path)) } else { refuse_others(path, &metadata) }
 }
 
 /// What is checked is what is read: the checks are made on the open file.
@@ -42,6 +43,11 @@ fn open(path: &Path) -> Result<File, Mistake> {
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(|error| cannot_open(path, &error))?;
     let metadata = file.metadata().map_err(|error| cannot_open(path, &error))?;
+    refuse_others(path, &metadata)?;
+    Ok(file)
+}
+
+fn refuse_others(path: &Path, metadata: &Metadata) -> Result<(), Mistake> {
     if !metadata.is_file() {
         return Err(Mistake::new(path, "is not a regular file", "name the file itself"));
     }
@@ -54,12 +60,16 @@ fn open(path: &Path) -> Result<File, Mistake> {
         let cause = format!("can be used by others (mode {:04o})", metadata.mode() & 0o7777);
         return Err(Mistake::new(path, cause, format!("chmod 600 {}", path.display())));
     }
-    Ok(file)
+    Ok(())
+}
+
+fn symbolic_link(path: &Path) -> Mistake {
+    Mistake::new(path, "is a symbolic link", "name the file that it leads to")
 }
 
 fn cannot_open(path: &Path, error: &std::io::Error) -> Mistake {
     if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) {
-        return Mistake::new(path, "is a symbolic link", "name the file that it leads to");
+        return symbolic_link(path);
     }
     let remedy = match error.kind() {
         ErrorKind::NotFound => "correct the path, or make the file with `dayfly-ca init`",
@@ -128,6 +138,7 @@ mod tests {
         let link = directory.path().join("link");
         symlink(&path, &link).unwrap();
         assert_eq!(read(&link).unwrap_err().cause, "is a symbolic link");
+        assert_eq!(check(&link).unwrap_err().cause, "is a symbolic link");
         assert_eq!(read(directory.path()).unwrap_err().cause, "is not a regular file");
         assert!(read(&directory.path().join("absent")).unwrap_err().remedy.contains("dayfly-ca init"));
     }

@@ -3,7 +3,11 @@
 //! Nothing changes without an event: [`Store::commit`] makes a change and appends its event in one transaction, or does neither. It answers when both
 //! are on disk. The log's rows are linked inside that transaction, whoever appends.
 
+#[cfg(test)]
+pub(crate) mod memory;
 pub mod sqlite;
+#[cfg(test)]
+mod suite;
 
 use dayfly_core::{
     address::Network,
@@ -27,6 +31,16 @@ pub enum StoreError {
     /// There is nothing by this name.
     #[error("there is no {0}")]
     Unknown(String),
+    /// A bastion's event that does not come next.
+    #[error("event {expected} of bastion {bastion} comes next, not {found}")]
+    OutOfOrder {
+        /// The bastion.
+        bastion: BastionName,
+        /// The number that should come.
+        expected: u64,
+        /// The number that came.
+        found: u64,
+    },
     /// The event cannot be appended.
     #[error(transparent)]
     Event(#[from] dayfly_core::audit::AuditError),
@@ -89,7 +103,7 @@ pub enum Change {
         /// The target.
         target: TargetName,
     },
-    /// A bastion's event of this number; one that is there already is left out together with its event.
+    /// A bastion's event of this number; one that is there already is left out together with its event, and one that is not the next is refused.
     BastionEvent {
         /// The bastion.
         bastion: BastionName,

@@ -1,1 +1,141 @@
-//! The store in one SQLite file.
+//! The store in one SQLite file (write-ahead log, `synchronous=FULL`).
+//!
+//! | Part | What it is |
+//! |---|---|
+//! | `connection` | how the file is made and opened |
+//! | `schema` | migrations, and the refusal of a newer schema |
+//! | `writer` | one thread that writes whatever waits as one transaction |
+//! | `change` | a [`Change`] as SQL |
+//! | `append` | an event as a row of the log |
+//! | `readers` | a few connections that only read |
+//! | `query` | the questions, as SQL |
+//!
+//! Another process may append at any time (`dayfly-ca user add` while the CA serves): the newest row is read inside each transaction, which holds the
+//! lock for writing from its beginning.
+
+use super::{Answer, Bastion, Certificate, Change, Person, Position, Row, Store, StoreError};
+use dayfly_core::{audit::AuditEvent, identity::Subject, name::BastionName};
+use readers::Readers;
+use rusqlite::Connection;
+use std::path::Path;
+use writer::Writer;
+
+mod append;
+mod change;
+mod connection;
+mod query;
+mod readers;
+mod schema;
+mod writer;
+
+/// The store in one SQLite file.
+pub struct SqliteStore {
+    writer: Writer,
+    readers: Readers,
+}
+
+impl SqliteStore {
+    /// Makes the file, readable by its owner alone, and opens it. Refuses a file that exists.
+    pub fn create(path: &Path) -> Result<Self, StoreError> {
+        connection::create(path)?;
+        Self::open(path)
+    }
+
+    /// Opens a file that exists. A missing one is never made here: a mistyped path must not begin a second log.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let mut writing = connection::open_for_writing(path)?;
+        schema::migrate(&mut writing)?;
+        Ok(Self { readers: Readers::open(path)?, writer: Writer::start(writing)? })
+    }
+
+    /// Asks a question on one of the reading connections.
+    fn ask<'a, T: Send + 'static>(&'a self, question: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static) -> Answer<'a, T> {
+        Box::pin(self.readers.ask(question))
+    }
+}
+
+impl Store for SqliteStore {
+    fn commit(&self, change: Change, event: AuditEvent) -> Answer<'_, Position> {
+        Box::pin(self.writer.commit(change, event))
+    }
+
+    fn person_by_key<'a>(&'a self, key_fingerprint: &'a str) -> Answer<'a, Option<Person>> {
+        let key_fingerprint = key_fingerprint.to_owned();
+        self.ask(move |connection| query::person_by_key(connection, &key_fingerprint))
+    }
+
+    fn person<'a>(&'a self, subject: &'a Subject) -> Answer<'a, Option<Person>> {
+        let subject = subject.clone();
+        self.ask(move |connection| query::person(connection, &subject))
+    }
+
+    fn people(&self) -> Answer<'_, Vec<Person>> {
+        self.ask(query::people)
+    }
+
+    fn bastion_by_key<'a>(&'a self, key_fingerprint: &'a str) -> Answer<'a, Option<Bastion>> {
+        let key_fingerprint = key_fingerprint.to_owned();
+        self.ask(move |connection| query::bastion_by_key(connection, &key_fingerprint))
+    }
+
+    fn bastions(&self) -> Answer<'_, Vec<Bastion>> {
+        self.ask(query::bastions)
+    }
+
+    fn certificate(&self, serial: u64) -> Answer<'_, Option<Certificate>> {
+        self.ask(move |connection| query::certificate(connection, serial))
+    }
+
+    fn last_bastion_event<'a>(&'a self, bastion: &'a BastionName) -> Answer<'a, u64> {
+        let bastion = bastion.clone();
+        self.ask(move |connection| query::last_bastion_event(connection, &bastion))
+    }
+
+    fn rows(&self, after: u64, limit: u32) -> Answer<'_, Vec<Row>> {
+        self.ask(move |connection| query::rows(connection, after, limit))
+    }
+
+    fn head(&self) -> Answer<'_, Option<Position>> {
+        self.ask(query::head)
+    }
+}
+
+/// What went wrong, in words that tell whoever operates the CA what to do.
+fn unavailable(error: &rusqlite::Error) -> StoreError {
+    use rusqlite::ErrorCode;
+    let remedy = match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => "the disk is full: make room",
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "another process kept it locked: end that process, or try again",
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
+            "the file or its directory cannot be written: check who owns them, and the file system"
+        }
+        Some(ErrorCode::SystemIoFailure) => "the disk failed: check it, and the room on it",
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => "the file is damaged or no store: restore it from a backup",
+        _ => "this should not happen: check the file",
+    };
+    StoreError::Unavailable(format!("{remedy} ({error})"))
+}
+
+/// The store holds something that it never wrote.
+fn damaged(what: &str, cause: impl std::fmt::Display) -> StoreError {
+    StoreError::Unavailable(format!("it holds a {what} that cannot be read: restore it from a backup ({cause})"))
+}
+
+/// SQLite's integers are signed. What does not fit was never stored.
+fn integer(value: u64) -> Result<i64, StoreError> {
+    i64::try_from(value).map_err(|_| StoreError::Unavailable(format!("{value} is too large a number to store")))
+}
+
+/// The way back. Nothing negative is ever stored.
+fn number(value: i64) -> Result<u64, StoreError> {
+    u64::try_from(value).map_err(|error| damaged("number", error))
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        unavailable(&error)
+    }
+}
+
+#[cfg(test)]
+mod tests;

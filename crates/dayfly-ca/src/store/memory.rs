@@ -1,0 +1,182 @@
+//! A store in memory, for tests of what stands above it. It can be told to fail.
+
+#![allow(clippy::unwrap_used)]
+
+use super::{Answer, Bastion, Certificate, Change, Person, Position, Row, Session, Store, StoreError, Unique};
+use dayfly_core::{
+    audit::{AuditEvent, Event},
+    identity::Subject,
+    log_link::Chain,
+    name::BastionName,
+};
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard},
+};
+use uuid::Uuid;
+
+/// What a program remembers while it runs.
+#[derive(Default)]
+pub(crate) struct MemoryStore(Mutex<Memory>);
+
+#[derive(Default)]
+struct Memory {
+    chain: Chain,
+    rows: Vec<Row>,
+    people: BTreeMap<Subject, Person>,
+    bastions: BTreeMap<BastionName, Bastion>,
+    certificates: BTreeMap<u64, Certificate>,
+    sessions: BTreeMap<Uuid, Session>,
+    inner_host_keys: BTreeMap<String, String>,
+    bastion_events: BTreeMap<BastionName, u64>,
+    fails: Option<fn(Event) -> bool>,
+}
+
+impl MemoryStore {
+    /// From now on commits of the events that `which` names fail, and change nothing.
+    pub(crate) fn fail(&self, which: fn(Event) -> bool) {
+        self.memory().fails = Some(which);
+    }
+
+    /// Adds a person or replaces them, without an event.
+    pub(crate) fn put_person(&self, person: Person) {
+        self.memory().people.insert(person.subject.clone(), person);
+    }
+
+    /// Adds a bastion or replaces it, without an event.
+    pub(crate) fn put_bastion(&self, bastion: Bastion) {
+        self.memory().bastions.insert(bastion.name.clone(), bastion);
+    }
+
+    /// Every event of the log, in order.
+    pub(crate) fn events(&self) -> Vec<AuditEvent> {
+        self.memory().rows.iter().map(|row| serde_json::from_slice(&row.event).unwrap()).collect()
+    }
+
+    /// How many certificates there are.
+    pub(crate) fn certificates(&self) -> usize {
+        self.memory().certificates.len()
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.0.lock().unwrap()
+    }
+}
+
+impl Memory {
+    fn commit(&mut self, change: Change, event: AuditEvent) -> Result<Position, StoreError> {
+        if self.fails.is_some_and(|fails| fails(event.event)) {
+            return Err(StoreError::Unavailable("the disk is full".to_owned()));
+        }
+        let bytes = event.canonical_bytes()?;
+        if !self.change(change)? {
+            return Ok(Position { seq: self.chain.seq(), hash: *self.chain.hash() });
+        }
+        let (seq, hash) = self.chain.append(&bytes);
+        let position = Position { seq, hash };
+        self.rows.push(Row { position, event: bytes });
+        Ok(position)
+    }
+
+    /// Whether there was anything to change.
+    fn change(&mut self, change: Change) -> Result<bool, StoreError> {
+        match change {
+            Change::None => Ok(true),
+            Change::AddPerson(person) => {
+                vacant(&mut self.people, person.subject.clone(), person, Unique::Person)?;
+                Ok(true)
+            }
+            Change::DisablePerson(subject) => match self.people.get_mut(&subject) {
+                Some(person) => {
+                    person.disabled = true;
+                    Ok(true)
+                }
+                None => Err(StoreError::Unknown(format!("person {subject}"))),
+            },
+            Change::AddBastion(bastion) => {
+                vacant(&mut self.bastions, bastion.name.clone(), bastion, Unique::Bastion)?;
+                Ok(true)
+            }
+            Change::AddCertificate(certificate) => {
+                vacant(&mut self.certificates, certificate.serial, certificate, Unique::Serial)?;
+                Ok(true)
+            }
+            Change::AddSession(session) => {
+                vacant(&mut self.sessions, session.id, session, Unique::Session)?;
+                Ok(true)
+            }
+            Change::AddInnerHostKey { key_fingerprint, bastion, target } => {
+                let carries = format!("{bastion} {target}");
+                let carried = self.inner_host_keys.entry(key_fingerprint).or_insert_with(|| carries.clone());
+                if *carried == carries { Ok(true) } else { Err(StoreError::Conflict(Unique::InnerHostKey)) }
+            }
+            Change::BastionEvent { bastion, number } => {
+                let last = self.bastion_events.entry(bastion.clone()).or_default();
+                let expected = *last + 1;
+                if number > expected {
+                    return Err(StoreError::OutOfOrder { bastion, expected, found: number });
+                }
+                let is_new = number == expected;
+                *last = if is_new { number } else { *last };
+                Ok(is_new)
+            }
+        }
+    }
+}
+
+fn vacant<K: Ord, V>(map: &mut BTreeMap<K, V>, key: K, value: V, unique: Unique) -> Result<(), StoreError> {
+    match map.entry(key) {
+        std::collections::btree_map::Entry::Vacant(entry) => {
+            entry.insert(value);
+            Ok(())
+        }
+        std::collections::btree_map::Entry::Occupied(_) => Err(StoreError::Conflict(unique)),
+    }
+}
+
+fn now<T: Send + 'static>(answer: Result<T, StoreError>) -> Answer<'static, T> {
+    Box::pin(std::future::ready(answer))
+}
+
+impl Store for MemoryStore {
+    fn commit(&self, change: Change, event: AuditEvent) -> Answer<'_, Position> {
+        now(self.memory().commit(change, event))
+    }
+
+    fn person_by_key<'a>(&'a self, key_fingerprint: &'a str) -> Answer<'a, Option<Person>> {
+        now(Ok(self.memory().people.values().find(|person| person.key_fingerprint == key_fingerprint).cloned()))
+    }
+
+    fn person<'a>(&'a self, subject: &'a Subject) -> Answer<'a, Option<Person>> {
+        now(Ok(self.memory().people.get(subject).cloned()))
+    }
+
+    fn people(&self) -> Answer<'_, Vec<Person>> {
+        now(Ok(self.memory().people.values().cloned().collect()))
+    }
+
+    fn bastion_by_key<'a>(&'a self, key_fingerprint: &'a str) -> Answer<'a, Option<Bastion>> {
+        now(Ok(self.memory().bastions.values().find(|bastion| bastion.key_fingerprint == key_fingerprint).cloned()))
+    }
+
+    fn bastions(&self) -> Answer<'_, Vec<Bastion>> {
+        now(Ok(self.memory().bastions.values().cloned().collect()))
+    }
+
+    fn certificate(&self, serial: u64) -> Answer<'_, Option<Certificate>> {
+        now(Ok(self.memory().certificates.get(&serial).cloned()))
+    }
+
+    fn last_bastion_event<'a>(&'a self, bastion: &'a BastionName) -> Answer<'a, u64> {
+        now(Ok(self.memory().bastion_events.get(bastion).copied().unwrap_or(0)))
+    }
+
+    fn rows(&self, after: u64, limit: u32) -> Answer<'_, Vec<Row>> {
+        let rows = self.memory().rows.iter().filter(|row| row.position.seq > after).take(limit as usize).cloned().collect();
+        now(Ok(rows))
+    }
+
+    fn head(&self) -> Answer<'_, Option<Position>> {
+        now(Ok(self.memory().rows.last().map(|row| row.position)))
+    }
+}

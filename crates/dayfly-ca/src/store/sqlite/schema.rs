@@ -1,0 +1,48 @@
+//! Migrations: each brings the schema one version further, once, and in one transaction with the note that it did.
+
+use super::StoreError;
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
+
+/// What marks the file as a store of ours: "dfly".
+const APPLICATION_ID: i64 = 0x6466_6c79;
+
+/// The migrations, by the version that each leads to, from 1.
+const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_first.sql")];
+
+/// Brings the schema to the newest version. Refuses one that is newer still, and a file of another program.
+pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let application: i64 = transaction.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    let tables: i64 = transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    match (application, tables) {
+        (APPLICATION_ID, _) => {}
+        (0, 0) => begin(&transaction)?,
+        _ => return Err(StoreError::Unavailable("the file is another program's database: name the right file".to_owned())),
+    }
+    let version = version(&transaction)?;
+    if version > MIGRATIONS.len() {
+        let newest = MIGRATIONS.len();
+        let text =
+            format!("its schema has version {version} and this program knows {newest}: use the program that wrote it, or a later one");
+        return Err(StoreError::Unavailable(text));
+    }
+    for migration in MIGRATIONS.iter().skip(version) {
+        transaction.execute_batch(migration)?;
+        transaction.execute("UPDATE schema_version SET version = version + 1", [])?;
+    }
+    Ok(transaction.commit()?)
+}
+
+fn begin(connection: &Connection) -> Result<(), StoreError> {
+    connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+    connection.execute_batch(
+        "CREATE TABLE schema_version (only INTEGER PRIMARY KEY CHECK (only = 1), version INTEGER NOT NULL) STRICT;
+         INSERT INTO schema_version (only, version) VALUES (1, 0);",
+    )?;
+    Ok(())
+}
+
+fn version(connection: &Connection) -> Result<usize, StoreError> {
+    let version: Option<i64> = connection.query_row("SELECT version FROM schema_version", [], |row| row.get(0)).optional()?;
+    usize::try_from(version.unwrap_or(0)).map_err(|error| super::damaged("version of its schema", error))
+}
