@@ -6,6 +6,7 @@ use std::{fmt, fs, path::Path};
 pub mod edges;
 pub mod files;
 pub mod imports;
+pub mod threats;
 mod tokens;
 
 /// A source file of the workspace.

@@ -5,12 +5,12 @@ use super::{Source, Violation, tokens::paths};
 /// The most lines a file may have.
 pub const MAX_LINES: usize = 500;
 
-/// A file that may be longer, and why.
+/// A file that a rule does not hold for, and why.
 #[derive(Debug, Clone, Copy)]
-pub struct LongFile {
+pub struct Exception {
     /// Relative to the workspace.
     pub path: &'static str,
-    /// Why it is better in one piece.
+    /// Why it is better so.
     pub reason: &'static str,
 }
 
@@ -21,7 +21,7 @@ const EMPTY_NAMES: [&str; 8] = ["util", "utils", "common", "helper", "helpers", 
 const UNFINISHED: [&str; 2] = ["todo", "unimplemented"];
 
 /// Files past [`MAX_LINES`] that are not on the list, and entries of the list that are not needed.
-pub fn length_violations(sources: &[Source], long_files: &[LongFile]) -> Vec<Violation> {
+pub fn length_violations(sources: &[Source], long_files: &[Exception]) -> Vec<Violation> {
     let is_listed = |source: &Source| long_files.iter().any(|file| file.path == source.path);
     let is_long = |source: &Source| source.text.lines().count() > MAX_LINES;
     let too_long = sources.iter().filter(|source| is_long(source) && !is_listed(source)).map(|source| Violation {
@@ -51,20 +51,38 @@ pub fn naming_violations(sources: &[Source]) -> Vec<Violation> {
     found
 }
 
-/// `todo!`, `unimplemented!` and `#[ignore]`.
-pub fn unfinished_marks(sources: &[Source]) -> Vec<Violation> {
+/// `todo!`, `unimplemented!`, and `#[ignore]` in files that are not listed for it; entries of that list that are not needed.
+pub fn unfinished_marks(sources: &[Source], may_ignore: &[Exception]) -> Vec<Violation> {
     let mut found = Vec::new();
+    let mut needless: Vec<&Exception> = may_ignore.iter().collect();
     for source in sources {
-        let marks = paths(&source.text).unwrap_or_default().into_iter().filter(|path| {
-            let name = path.segments.last().map_or("", String::as_str);
-            (path.is_macro && UNFINISHED.contains(&name)) || (path.is_attribute && name == "ignore")
-        });
-        found.extend(marks.map(|path| Violation {
-            place: format!("{}:{}", source.path, path.line),
-            message: format!("`{}` leaves something unfinished", path.segments.join("::")),
+        let (ignores, macros): (Vec<_>, Vec<_>) = marks(source).partition(|(name, _)| name == "ignore");
+        let listed = needless.iter().position(|exception| exception.path == source.path);
+        let ignores = match listed {
+            Some(at) if !ignores.is_empty() => {
+                needless.swap_remove(at);
+                Vec::new()
+            }
+            _ => ignores,
+        };
+        found.extend(macros.into_iter().chain(ignores).map(|(name, line)| Violation {
+            place: format!("{}:{line}", source.path),
+            message: format!("`{name}` leaves something unfinished"),
         }));
     }
+    found.extend(needless.into_iter().map(|exception| Violation {
+        place: exception.path.to_owned(),
+        message: format!("ignores no test any more: take it off the list ({})", exception.reason),
+    }));
     found
+}
+
+fn marks(source: &Source) -> impl Iterator<Item = (String, usize)> {
+    paths(&source.text).unwrap_or_default().into_iter().filter_map(|path| {
+        let name = path.segments.last()?.clone();
+        let is_mark = (path.is_macro && UNFINISHED.contains(&name.as_str())) || (path.is_attribute && name == "ignore");
+        is_mark.then_some((name, path.line))
+    })
 }
 
 #[cfg(test)]
@@ -79,7 +97,7 @@ mod tests {
     fn a_long_file_needs_a_reason_and_a_reason_needs_a_long_file() {
         let long = source("crates/a/src/long.rs", &"line\n".repeat(MAX_LINES + 1));
         let short = source("crates/a/src/short.rs", &"line\n".repeat(MAX_LINES));
-        let listed = LongFile { path: "crates/a/src/long.rs", reason: "a table" };
+        let listed = Exception { path: "crates/a/src/long.rs", reason: "a table" };
         assert_eq!(length_violations(std::slice::from_ref(&long), &[]).len(), 1);
         assert!(length_violations(&[long, short.clone()], &[listed]).is_empty());
         assert_eq!(length_violations(&[short], &[listed]).len(), 1);
@@ -107,8 +125,16 @@ mod tests {
             "#[test]\n#[ignore = \"slow\"]\nfn f() {}",
             "#[ignore] fn f() {}",
         ] {
-            assert_eq!(unfinished_marks(&[source("a.rs", text)]).len(), 1, "{text}");
+            assert_eq!(unfinished_marks(&[source("a.rs", text)], &[]).len(), 1, "{text}");
         }
-        assert!(unfinished_marks(&[source("a.rs", "// todo!()\nfn todo() { \"todo!()\" }\nfn ignore() {}")]).is_empty());
+        assert!(unfinished_marks(&[source("a.rs", "// todo!()\nfn todo() { \"todo!()\" }\nfn ignore() {}")], &[]).is_empty());
+    }
+
+    #[test]
+    fn a_listed_file_may_ignore_tests_and_nothing_else() {
+        let listed = [Exception { path: "a.rs", reason: "a second process" }];
+        assert!(unfinished_marks(&[source("a.rs", "#[ignore] fn f() {}")], &listed).is_empty());
+        assert_eq!(unfinished_marks(&[source("a.rs", "#[ignore] fn f() { todo!() }")], &listed).len(), 1);
+        assert_eq!(unfinished_marks(&[source("a.rs", "fn f() {}")], &listed).len(), 1);
     }
 }
