@@ -37,11 +37,11 @@ fn an_edited_recording_is_not_played() -> Result<()> {
     let carol = Client::carol(&stack)?;
     let recording_name = recording.display().to_string();
     assert!(carol.dayfly(&["sessions", "play", &recording_name])?.success()?.contains("the truth"));
-    let cast = recording.join("terminal-1.cast");
+    let cast = recording.join("terminal-0.cast");
     std::fs::write(&cast, std::fs::read_to_string(&cast)?.replace("the truth", "a fairy tale"))?;
     let played = carol.dayfly(&["sessions", "play", &recording_name])?;
     assert!(played.code() != Some(0) && !played.text().contains("a fairy tale"), "{}", played.text());
-    assert!(played.stderr.contains("terminal-1.cast"), "{}", played.stderr);
+    assert!(played.stderr.contains("terminal-0.cast"), "{}", played.stderr);
     Ok(())
 }
 
