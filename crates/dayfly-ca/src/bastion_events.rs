@@ -21,7 +21,7 @@ pub async fn append(authority: &Authority, bastion: &Bastion, batch: EventBatch)
         }
         event.reporter = Reporter::Bastion(bastion.name.clone());
         let change = Change::BastionEvent { bastion: bastion.name.clone(), number };
-        authority.store.commit(change, event).await.map_err(too_large)?;
+        authority.store.commit(change, event).await.map_err(unfit)?;
         last = number;
     }
     Ok(EventReceipt { last })
@@ -73,10 +73,13 @@ fn bad(message: String) -> Refusal {
     Refusal::new(Reason::BadRequest, message, "send session.ended, session.refused and login.refused, each under the next number")
 }
 
-/// An event that no row can hold is the bastion's mistake.
-fn too_large(error: StoreError) -> Failure {
+/// An event that no row can hold, or that another batch has overtaken, is the bastion's mistake.
+fn unfit(error: StoreError) -> Failure {
     match error {
-        StoreError::Event(cause) => Failure::Refused(bad(cause.to_string())),
+        StoreError::Event(_) | StoreError::OutOfOrder { .. } => Failure::Refused(bad(error.to_string())),
         error => Failure::Store(error),
     }
 }
+
+#[cfg(test)]
+mod tests;

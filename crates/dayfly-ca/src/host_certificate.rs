@@ -45,13 +45,22 @@ async fn certify_bastion(authority: &Authority, call: &BastionCall, asked: &Host
 
 /// The certificate that a bastion shows when it answers for a recorded target: that name alone, on a key that carries no other. Either answer is in the
 /// log before this returns.
-pub async fn for_target(authority: &Authority, call: &BastionCall, asked: &InnerHostCertificateRequest) -> Result<HostCertificate, Failure> {
+pub async fn for_target(
+    authority: &Authority,
+    call: &BastionCall,
+    asked: &InnerHostCertificateRequest,
+) -> Result<HostCertificate, Failure> {
     let answer = certify_target(authority, call, asked).await;
-    let refused = |refusal: &Refusal| about_bastion(authority.refused(Event::HostCertificateRefused, refusal), call, "inner").target(&asked.target);
+    let refused =
+        |refusal: &Refusal| about_bastion(authority.refused(Event::HostCertificateRefused, refusal), call, "inner").target(&asked.target);
     or_logged(authority, answer, refused).await
 }
 
-async fn certify_target(authority: &Authority, call: &BastionCall, asked: &InnerHostCertificateRequest) -> Result<HostCertificate, Failure> {
+async fn certify_target(
+    authority: &Authority,
+    call: &BastionCall,
+    asked: &InnerHostCertificateRequest,
+) -> Result<HostCertificate, Failure> {
     let target = answerable(authority, call, &asked.target)?;
     let key = host_key(authority, call, Certifies::InnerHost, &asked.public_key, &asked.possession)?;
     let key_fingerprint = fingerprint(key.key_data());
@@ -120,11 +129,7 @@ async fn finish(
     Ok(HostCertificate { certificate, ends_at })
 }
 
-async fn or_logged<T>(
-    authority: &Authority,
-    answer: Result<T, Failure>,
-    event: impl FnOnce(&Refusal) -> AuditEvent,
-) -> Result<T, Failure> {
+async fn or_logged<T>(authority: &Authority, answer: Result<T, Failure>, event: impl FnOnce(&Refusal) -> AuditEvent) -> Result<T, Failure> {
     if let Err(Failure::Refused(refusal)) = &answer {
         authority.store.commit(Change::None, event(refusal)).await?;
         tracing::warn!(reason = %refusal.reason, "host certificate refused");
@@ -135,3 +140,6 @@ async fn or_logged<T>(
 fn about_bastion(event: AuditEvent, call: &BastionCall, kind: &str) -> AuditEvent {
     event.fact("kind", kind).fact("bastion", &call.bastion.name)
 }
+
+#[cfg(test)]
+mod tests;

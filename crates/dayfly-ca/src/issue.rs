@@ -167,3 +167,6 @@ fn with_fact(event: AuditEvent, name: &str, value: &str) -> AuditEvent {
 fn list<T: Display>(items: impl IntoIterator<Item = T>) -> String {
     items.into_iter().map(|item| item.to_string()).collect::<Vec<_>>().join(",")
 }
+
+#[cfg(test)]
+mod tests;

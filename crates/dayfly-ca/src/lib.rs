@@ -7,15 +7,39 @@
 //! | [`signer`] | the CA's keys; nothing outside touches one |
 //! | [`store`] | what the CA remembers, and the log's rows |
 //! | [`log`] | the signed head, pages and exports of the log |
+//! | [`identity`] | who calls: challenges, signed requests, proofs of possession |
+//! | [`authority`] | what every pipeline works with |
+//! | [`issue`], [`session`], [`host_certificate`] | the pipelines that sign |
+//! | [`bastion_events`], [`review`], [`refused_request`] | what else goes to the log, and who reads it |
+//! | [`overview`], [`bastion_inventory`], [`trust`] | what people, bastions and everybody may know |
+//! | [`http`], [`address_rate`] | requests in, outcomes out |
+//! | [`serve`] | TLS, connections, drain |
 //!
 //! Invariants:
 //! - Nothing is signed whose event is not in the log, on disk.
 //! - SQL is written under `store/` alone, HTTP's status codes under `http/` alone.
 
+pub mod address_rate;
+pub mod authority;
+pub mod bastion_events;
+pub mod bastion_inventory;
 pub mod config;
 pub mod failure;
+pub mod host_certificate;
+pub mod http;
+pub mod identity;
+pub mod issue;
 pub mod log;
 pub mod mistake;
+pub mod overview;
 pub mod private_file;
+pub mod refused_request;
+pub mod review;
+pub mod serve;
+pub mod session;
 pub mod signer;
 pub mod store;
+pub mod trust;
+
+#[cfg(test)]
+mod installation;

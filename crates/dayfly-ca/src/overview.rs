@@ -55,7 +55,8 @@ pub async fn destinations(authority: &Authority, call: &PersonCall) -> Result<De
     let known = roles_of.iter().filter_map(|(name, roles)| book.inventory.get(name.as_str()).map(|target| (target, roles.as_slice())));
     let targets: Vec<Destination> = known.map(|(target, roles)| destination(target, roles, &bastions)).collect();
     let is_of_use = |bastion: &&Bastion| targets.iter().any(|target| target.bastions.contains(&bastion.name));
-    let bastions = bastions.iter().filter(is_of_use).map(|bastion| BastionAddress { name: bastion.name.clone(), address: bastion.address.clone() });
+    let bastions =
+        bastions.iter().filter(is_of_use).map(|bastion| BastionAddress { name: bastion.name.clone(), address: bastion.address.clone() });
     Ok(Destinations { bastions: bastions.collect(), targets })
 }
 

@@ -82,9 +82,9 @@ async fn permit(
 
 /// The target of the CA's own inventory. What mode it has is never the bastion's word.
 fn served_target<'a>(inventory: &'a Inventory, bastion: &Bastion, name: &TargetName) -> Result<&'a Target, Refusal> {
-    let target = inventory
-        .get(name.as_str())
-        .ok_or_else(|| Refusal::new(Reason::UnknownTarget, format!("there is no target {name}"), "`dayfly roles` lists the targets that you may reach"))?;
+    let target = inventory.get(name.as_str()).ok_or_else(|| {
+        Refusal::new(Reason::UnknownTarget, format!("there is no target {name}"), "`dayfly roles` lists the targets that you may reach")
+    })?;
     if bastion.targets.iter().any(|scope| target.is_within(scope)) {
         return Ok(target);
     }
@@ -140,13 +140,7 @@ impl Parent {
 }
 
 /// What was granted minutes ago must be permitted now, and through this bastion.
-fn may_connect(
-    authority: &Authority,
-    book: &RuleBook,
-    call: &BastionCall,
-    asked: &SessionRequest,
-    parent: &Parent,
-) -> Result<(), Refusal> {
+fn may_connect(authority: &Authority, book: &RuleBook, call: &BastionCall, asked: &SessionRequest, parent: &Parent) -> Result<(), Refusal> {
     let context = Context { now: authority.clock.now(), source: asked.peer };
     let (role, bastion, account) = (&parent.id.role, &call.bastion.name, asked.account.as_ref());
     policy::may_connect(rules(book, &[]), &parent.holder()?, &context, role, &asked.target, bastion, account).map(|_| ())
@@ -159,12 +153,7 @@ async fn mint(authority: &Authority, call: &BastionCall, asked: &SessionRequest,
         Refusal::new(Reason::WrongMode, message, "have the bastion fetch its inventory anew")
     })?;
     let bastion = &call.bastion;
-    let bond = Bond {
-        origin: &authority.origin,
-        certifies: Certifies::Session,
-        caller: bastion.name.as_str(),
-        challenge: &call.challenge,
-    };
+    let bond = Bond { origin: &authority.origin, certifies: Certifies::Session, caller: bastion.name.as_str(), challenge: &call.challenge };
     let public_key = held_key(bond, &login_key.public_key, &login_key.possession)?;
     let dials_from: Vec<Network> = bastion.dials_from.iter().copied().collect();
     let session = SessionCertificate { session: asked.session, bastion: &bastion.name, dials_from: &dials_from, public_key };
@@ -174,7 +163,8 @@ async fn mint(authority: &Authority, call: &BastionCall, asked: &SessionRequest,
 }
 
 fn reply(book: &RuleBook, admission: &Admission, id: &KeyId, minted: Option<&SignedCertificate>) -> Result<SessionPermit, Failure> {
-    let role = book.roles.get(id.role.as_str()).ok_or_else(|| Failure::Internal(format!("role {} was permitted and is not there", id.role)))?;
+    let role =
+        book.roles.get(id.role.as_str()).ok_or_else(|| Failure::Internal(format!("role {} was permitted and is not there", id.role)))?;
     let ends = i64::try_from(admission.certificate().validity().before()).unwrap_or(i64::MAX);
     let certificate_ends = OffsetDateTime::from_unix_timestamp(ends).map_err(|error| Failure::Internal(error.to_string()))?;
     Ok(SessionPermit {
@@ -246,10 +236,17 @@ fn about_session(event: AuditEvent, call: &BastionCall, asked: &SessionRequest) 
 
 fn not_issued(serial: u64) -> Refusal {
     let message = format!("the certificate {serial} is signed by the CA's key and is not in its log");
-    Refusal::new(Reason::NotIssued, message, "get one from the CA: dayfly cert; and tell whoever administers the CA, whose key may be in other hands")
+    Refusal::new(
+        Reason::NotIssued,
+        message,
+        "get one from the CA: dayfly cert; and tell whoever administers the CA, whose key may be in other hands",
+    )
 }
 
 fn replayed(asked: &SessionRequest) -> Refusal {
     let message = format!("the session id {} was used before", asked.session);
     Refusal::new(Reason::SessionReplayed, message, "start a new session")
 }
+
+#[cfg(test)]
+mod tests;

@@ -72,13 +72,8 @@ async fn identify(gate: &Gate, peer: IpAddr, parts: &mut Parts, body: &Bytes) ->
     let service = gate.service.as_ref();
     let path = parts.uri.path_and_query().map_or_else(|| parts.uri.path(), |path| path.as_str());
     let challenge = header(&parts.headers, CHALLENGE_HEADER);
-    let presented = PresentedRequest {
-        challenge,
-        signature: header(&parts.headers, SIGNATURE_HEADER),
-        method: parts.method.as_str(),
-        path,
-        body,
-    };
+    let presented =
+        PresentedRequest { challenge, signature: header(&parts.headers, SIGNATURE_HEADER), method: parts.method.as_str(), path, body };
     let context = Context { now: service.authority.clock.now(), source: peer };
     let challenge = challenge.unwrap_or_default().to_owned();
     match gate.purpose {

@@ -108,7 +108,8 @@ impl Signed {
 }
 
 fn read_signature(text: &str) -> Result<SshSig, Refusal> {
-    let bad = || Refusal::new(Reason::BadSignature, format!("the header {SIGNATURE_HEADER} holds no SSHSIG in base64"), "sign the request again");
+    let bad =
+        || Refusal::new(Reason::BadSignature, format!("the header {SIGNATURE_HEADER} holds no SSHSIG in base64"), "sign the request again");
     if text.len() > LONGEST_SIGNATURE {
         return Err(bad());
     }
@@ -126,7 +127,9 @@ fn unsigned() -> Refusal {
     Refusal::new(
         Reason::BadSignature,
         "the request is not signed",
-        format!("sign it with your enrolled key over the challenge of an earlier answer, and send {CHALLENGE_HEADER} and {SIGNATURE_HEADER}"),
+        format!(
+            "sign it with your enrolled key over the challenge of an earlier answer, and send {CHALLENGE_HEADER} and {SIGNATURE_HEADER}"
+        ),
     )
 }
 

@@ -29,7 +29,8 @@ fn own_keys(target: &Target) -> Vec<String> {
 /// Every name that its host certificate holds, as `ssh` looks it up: with the port where that is not 22 (`HostKeyAlias` leaves it out).
 fn bastion_names(bastion: &Bastion) -> String {
     let names: BTreeSet<&str> = bastion.host_names.iter().map(String::as_str).chain([bastion.name.as_str()]).collect();
-    let port = bastion.address.as_deref().and_then(|address| address.rsplit_once(':')).map(|(_, port)| port).filter(|port| *port != SSH_PORT);
+    let port =
+        bastion.address.as_deref().and_then(|address| address.rsplit_once(':')).map(|(_, port)| port).filter(|port| *port != SSH_PORT);
     let with_port = port.into_iter().flat_map(|port| names.iter().map(move |name| format!("[{name}]:{port}")));
     names.iter().map(|name| (*name).to_owned()).chain(with_port).collect::<Vec<_>>().join(",")
 }
@@ -55,8 +56,9 @@ mod tests {
 
     #[test]
     fn each_name_is_trusted_to_one_authority() {
-        let lines = known_hosts(&[gate(Some("127.0.0.1:2222"), false)], &sample::inventory(), "HOST", "INNER");
-        let key = &sample::inventory().get("web1").unwrap().host_keys[0];
+        let inventory = sample::inventory();
+        let lines = known_hosts(&[gate(Some("127.0.0.1:2222"), false)], &inventory, "HOST", "INNER");
+        let key = &inventory.get("web1").unwrap().host_keys[0];
         assert_eq!(
             lines,
             [

@@ -1,0 +1,188 @@
+//! A small CA for tests: the domain's sample rules, alice, bob and carol, the bastions `gate` and `side`, and a clock that stands still.
+
+#![allow(clippy::unwrap_used)]
+
+use crate::{
+    authority::Authority,
+    config::{Limits, RuleBook},
+    http::Service,
+    identity::{BastionCall, PersonCall, challenge::Challenges, enrolled_key::EnrolledKeys},
+    signer::Keyring,
+    store::{Bastion, Person, Store, memory::MemoryStore},
+};
+use arc_swap::ArcSwap;
+use dayfly_api::{certificate::CertificateRequest, session::LoginKey, session::SessionRequest};
+use dayfly_core::{
+    clock::{Clock, FixedClock},
+    identity::{Identity, Proof},
+    name::{AccountName, BastionName, GroupName, RoleName, ScopeName, TargetName},
+    policy::sample::{self, Sample},
+    request::RequestedTargets,
+    signature::{fingerprint, sign_sshsig},
+    signed_request::{Certifies, POSSESSION_NAMESPACE, possession_message},
+    signer::{SeedSigner, Signer},
+};
+use ssh_key::{LineEnding, PublicKey};
+use std::{sync::Arc, time::Duration};
+use uuid::Uuid;
+
+pub(crate) const ORIGIN: &str = "https://ca.example";
+
+/// The challenge of calls that do not come by HTTP.
+pub(crate) const CHALLENGE: &str = "challenge";
+
+// Seeds of keys.
+pub(crate) const USER_CA: u8 = 1;
+pub(crate) const SESSION_CA: u8 = 2;
+pub(crate) const HOST_CA: u8 = 3;
+pub(crate) const INNER_HOST_CA: u8 = 4;
+pub(crate) const LOG: u8 = 5;
+pub(crate) const ALICE: u8 = 10;
+pub(crate) const BOB: u8 = 11;
+pub(crate) const CAROL: u8 = 12;
+pub(crate) const MALLORY: u8 = 13;
+pub(crate) const GATE: u8 = 20;
+pub(crate) const SIDE: u8 = 21;
+/// A key that is enrolled nowhere and may be certified.
+pub(crate) const FRESH: u8 = 30;
+
+pub(crate) struct Installation {
+    pub(crate) store: Arc<MemoryStore>,
+    pub(crate) clock: Arc<FixedClock>,
+    pub(crate) service: Arc<Service>,
+}
+
+impl Installation {
+    /// alice may have `db-admin` and `web`, bob nothing, carol may review. `gate` serves everything, `side` serves `web` only.
+    pub(crate) fn new() -> Self {
+        Self::with_limits(limits())
+    }
+
+    pub(crate) fn with_limits(limits: Limits) -> Self {
+        let store = Arc::new(MemoryStore::default());
+        for (name, seed, groups) in [("alice", ALICE, vec!["dba", "developers"]), ("bob", BOB, vec![]), ("carol", CAROL, vec!["reviewers"])]
+        {
+            store.put_person(person(name, seed, &groups));
+        }
+        store.put_bastion(bastion("gate", GATE, "all", "192.0.2.1"));
+        store.put_bastion(bastion("side", SIDE, "web", "192.0.2.2"));
+        let clock = Arc::new(FixedClock::at(sample::context().now.unix_timestamp()));
+        let challenges = Arc::new(Challenges::new(limits.challenge_lifetime.as_secs()).unwrap());
+        let (as_store, as_clock): (Arc<dyn Store>, Arc<dyn Clock>) = (Arc::clone(&store) as _, Arc::clone(&clock) as _);
+        let callers = EnrolledKeys {
+            origin: ORIGIN.to_owned(),
+            challenges: Arc::clone(&challenges),
+            store: Arc::clone(&as_store),
+            clock: Arc::clone(&as_clock),
+        };
+        let Sample { policy, roles, inventory, .. } = Sample::new();
+        let rules = ArcSwap::from_pointee(RuleBook { roles, inventory, policy });
+        let authority = Authority { origin: ORIGIN.to_owned(), keyring: keyring(), store: as_store, clock: as_clock, rules };
+        Self { store, clock, service: Arc::new(Service::new(authority, Box::new(callers), challenges, limits)) }
+    }
+
+    pub(crate) fn authority(&self) -> &Authority {
+        self.service.authority()
+    }
+
+    /// A call by somebody who is enrolled, with the challenge [`CHALLENGE`].
+    pub(crate) async fn person_call(&self, name: &str) -> PersonCall {
+        let person = self.store.person(&name.parse().unwrap()).await.unwrap().unwrap();
+        let proof = Proof::EnrolledKey { fingerprint: person.key_fingerprint };
+        let identity = Identity { subject: person.subject, groups: person.groups, proof, proven_at: self.clock.unix_seconds() };
+        PersonCall { identity, context: sample::context(), challenge: CHALLENGE.to_owned() }
+    }
+
+    /// A call by a bastion, with the challenge [`CHALLENGE`].
+    pub(crate) async fn bastion_call(&self, name: &str) -> BastionCall {
+        let bastion = self.store.bastions().await.unwrap().into_iter().find(|bastion| bastion.name.as_str() == name).unwrap();
+        BastionCall { bastion, context: sample::context(), challenge: CHALLENGE.to_owned() }
+    }
+
+    /// alice's certificate for `deploy` at `target`, as the CA issues it.
+    pub(crate) async fn alices_certificate(&self, role: &str, target: &str) -> String {
+        let asked = certificate_request("alice", role, target);
+        crate::issue::issue(self.authority(), &self.person_call("alice").await, asked).await.unwrap().certificate
+    }
+
+    /// The reason code of the newest event, and what it is.
+    pub(crate) fn last_event(&self) -> (String, Option<String>) {
+        let event = self.store.events().pop().unwrap();
+        (event.event.to_string(), event.reason.map(|reason| reason.code().to_owned()))
+    }
+}
+
+pub(crate) fn limits() -> Limits {
+    Limits {
+        connections: 64,
+        connections_per_address: 32,
+        requests_in_flight: 64,
+        request_timeout: Duration::from_secs(5),
+        body_bytes: 64 * 1024,
+        challenge_lifetime: Duration::from_secs(300),
+    }
+}
+
+fn keyring() -> Keyring {
+    let key = |seed| Arc::new(SeedSigner::new(seed)) as Arc<dyn Signer>;
+    Keyring { user_ca: key(USER_CA), session_ca: key(SESSION_CA), host_ca: key(HOST_CA), inner_host_ca: key(INNER_HOST_CA), log: key(LOG) }
+}
+
+fn person(name: &str, seed: u8, groups: &[&str]) -> Person {
+    Person {
+        subject: name.parse().unwrap(),
+        key_fingerprint: fingerprint(SeedSigner::new(seed).public_key()),
+        public_key: line(seed),
+        groups: groups.iter().map(|group| GroupName::new(*group).unwrap()).collect(),
+        disabled: false,
+    }
+}
+
+fn bastion(name: &str, seed: u8, serves: &str, dials_from: &str) -> Bastion {
+    Bastion {
+        name: BastionName::new(name).unwrap(),
+        key_fingerprint: fingerprint(SeedSigner::new(seed).public_key()),
+        public_key: line(seed),
+        targets: [ScopeName::new(serves).unwrap()].into(),
+        dials_from: [dials_from.parse().unwrap()].into(),
+        host_names: ["127.0.0.1".to_owned()].into(),
+        address: Some("127.0.0.1:2222".to_owned()),
+        disabled: false,
+    }
+}
+
+/// A key's line.
+pub(crate) fn line(seed: u8) -> String {
+    PublicKey::from(SeedSigner::new(seed).public_key().clone()).to_openssh().unwrap()
+}
+
+/// That a key is held, for this challenge.
+pub(crate) fn possession(seed: u8, certifies: Certifies, caller: &str, challenge: &str) -> String {
+    let message = possession_message(ORIGIN, certifies, caller, challenge);
+    sign_sshsig(&SeedSigner::new(seed), POSSESSION_NAMESPACE, &message).unwrap().to_pem(LineEnding::LF).unwrap()
+}
+
+/// A request for the key [`FRESH`].
+pub(crate) fn certificate_request(caller: &str, role: &str, target: &str) -> CertificateRequest {
+    CertificateRequest {
+        role: RoleName::new(role).unwrap(),
+        targets: RequestedTargets::Named([ScopeName::new(target).unwrap()].into()),
+        ttl: None,
+        reason: None,
+        public_key: line(FRESH),
+        possession: possession(FRESH, Certifies::User, caller, CHALLENGE),
+    }
+}
+
+/// A request of `bastion` for the login key [`FRESH`], as `deploy` from the sample's address.
+pub(crate) fn session_request(bastion: &str, certificate: &str, target: &str) -> SessionRequest {
+    SessionRequest {
+        session: Uuid::now_v7(),
+        connection: Uuid::now_v7(),
+        certificate: certificate.to_owned(),
+        target: TargetName::new(target).unwrap(),
+        account: Some(AccountName::new("deploy").unwrap()),
+        peer: sample::context().source,
+        login_key: Some(LoginKey { public_key: line(FRESH), possession: possession(FRESH, Certifies::Session, bastion, CHALLENGE) }),
+    }
+}
