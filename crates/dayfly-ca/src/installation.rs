@@ -11,6 +11,7 @@ use crate::{
     store::{Bastion, Person, Store, memory::MemoryStore},
 };
 use arc_swap::ArcSwap;
+use base64::{Engine, engine::general_purpose::STANDARD};
 use dayfly_api::{certificate::CertificateRequest, session::LoginKey, session::SessionRequest};
 use dayfly_core::{
     clock::{Clock, FixedClock},
@@ -19,10 +20,10 @@ use dayfly_core::{
     policy::sample::{self, Sample},
     request::RequestedTargets,
     signature::{fingerprint, sign_sshsig},
-    signed_request::{Certifies, POSSESSION_NAMESPACE, possession_message},
+    signed_request::{Certifies, POSSESSION_NAMESPACE, REQUEST_NAMESPACE, SignedRequest, possession_message},
     signer::{SeedSigner, Signer},
 };
-use ssh_key::{LineEnding, PublicKey};
+use ssh_key::{LineEnding, PublicKey, encoding::Encode};
 use std::{sync::Arc, time::Duration};
 use uuid::Uuid;
 
@@ -160,6 +161,12 @@ pub(crate) fn line(seed: u8) -> String {
 pub(crate) fn possession(seed: u8, certifies: Certifies, caller: &str, challenge: &str) -> String {
     let message = possession_message(ORIGIN, certifies, caller, challenge);
     sign_sshsig(&SeedSigner::new(seed), POSSESSION_NAMESPACE, &message).unwrap().to_pem(LineEnding::LF).unwrap()
+}
+
+/// What the header `dayfly-signature` of a request holds.
+pub(crate) fn request_signature(seed: u8, request: SignedRequest<'_>) -> String {
+    let sshsig = sign_sshsig(&SeedSigner::new(seed), REQUEST_NAMESPACE, &request.message()).unwrap();
+    STANDARD.encode(sshsig.encode_vec().unwrap())
 }
 
 /// A request for the key [`FRESH`].

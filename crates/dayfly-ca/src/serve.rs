@@ -101,3 +101,6 @@ async fn survive(error: io::Error) {
     tracing::warn!(%error, "a connection could not be accepted");
     tokio::time::sleep(ACCEPT_PAUSE).await;
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,20 +9,14 @@ mod resources;
 mod routes;
 
 use super::{Peer, router};
-use crate::installation::{Installation, ORIGIN};
+use crate::installation::{Installation, ORIGIN, request_signature};
 use axum::{
     body::Body,
     http::{HeaderMap, Request, Response, StatusCode},
 };
-use base64::{Engine, engine::general_purpose::STANDARD};
 use dayfly_api::{path, problem::Problem};
-use dayfly_core::{
-    signature::sign_sshsig,
-    signed_request::{CHALLENGE_HEADER, Purpose, REQUEST_NAMESPACE, SIGNATURE_HEADER, SignedRequest},
-    signer::SeedSigner,
-};
+use dayfly_core::signed_request::{CHALLENGE_HEADER, Purpose, SIGNATURE_HEADER, SignedRequest};
 use serde::de::DeserializeOwned;
-use ssh_key::encoding::Encode;
 use std::net::IpAddr;
 use tower::ServiceExt;
 
@@ -66,9 +60,7 @@ impl Call<'_> {
 
     fn sign_for(&self, server: &str, challenge: &str) -> String {
         let Self { method, path, body, purpose, seed } = *self;
-        let message = SignedRequest { server, purpose, challenge, method, path, body }.message();
-        let sshsig = sign_sshsig(&SeedSigner::new(seed), REQUEST_NAMESPACE, &message).unwrap();
-        STANDARD.encode(sshsig.encode_vec().unwrap())
+        request_signature(seed, SignedRequest { server, purpose, challenge, method, path, body })
     }
 
     /// The request with these headers.

@@ -1,0 +1,91 @@
+//! The CA as a process: assembled, listening, and serving until a signal ends it.
+
+use crate::{
+    assemble::{Assembled, assemble},
+    authority::Authority,
+    config::Config,
+    reload::reload,
+    serve::Server,
+    store::Change,
+};
+use anyhow::Context;
+use arc_swap::ArcSwap;
+use dayfly_core::{
+    audit::{Event, Outcome},
+    signature::fingerprint,
+};
+use std::{
+    io::Write,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_rustls::TlsAcceptor;
+
+/// Serves what `config` says, and prints one line to `out` as soon as requests are answered. SIGHUP has the configuration read anew; SIGTERM and SIGINT end
+/// it once the requests that are being worked on are answered.
+pub fn run(config: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime cannot be started")?;
+    runtime.block_on(serve(config, out))
+}
+
+async fn serve(path: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
+    // Before anything else, so that no signal finds nobody.
+    let (hangup, stop) = (signal(SignalKind::hangup())?, Stop::listen()?);
+    let config = Config::load(path)?;
+    let listen = config.listen;
+    let Assembled { service, tls } = assemble(config)?;
+    let server = Server::bind(listen, &service, Arc::clone(&tls)).await.with_context(|| format!("{listen} cannot be listened at"))?;
+    let address = server.address()?;
+    started(service.authority(), address).await.context("the log cannot be written, so the CA does not start")?;
+    writeln!(out, "dayfly-ca: ready on {address}")?;
+    out.flush()?;
+    let service_of_reloads = Arc::clone(&service);
+    let reloads = tokio::spawn(reload_at(hangup, path.to_owned(), service_of_reloads, tls));
+    server.run(stop.wait()).await;
+    reloads.abort();
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// The log tells with which keys the CA signs from here on.
+async fn started(authority: &Authority, address: SocketAddr) -> Result<(), crate::store::StoreError> {
+    let keyring = &authority.keyring;
+    let mut event = authority.event(Event::CaStarted, Outcome::Done).fact("version", env!("CARGO_PKG_VERSION")).fact("address", address);
+    for (purpose, key) in [
+        ("user_ca", &keyring.user_ca),
+        ("session_ca", &keyring.session_ca),
+        ("host_ca", &keyring.host_ca),
+        ("inner_host_ca", &keyring.inner_host_ca),
+        ("log_key", &keyring.log),
+    ] {
+        event = event.fact(purpose, fingerprint(key.public_key()));
+    }
+    authority.store.commit(Change::None, event).await.map(|_| ())
+}
+
+async fn reload_at(mut hangup: Signal, path: PathBuf, service: Arc<crate::http::Service>, tls: Arc<ArcSwap<TlsAcceptor>>) {
+    while hangup.recv().await.is_some() {
+        reload(service.authority(), &tls, &path).await;
+    }
+}
+
+/// The signals that end the CA.
+struct Stop {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Stop {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn wait(mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! The CA as callers meet it on the wire.
+
+#![allow(clippy::unwrap_used)]
+
+use super::{Server, tls};
+use crate::{
+    config::{Limits, TlsFiles},
+    installation::{ALICE, Installation, ORIGIN, limits, request_signature},
+    private_file, tls_certificate,
+};
+use arc_swap::ArcSwap;
+use dayfly_api::path;
+use dayfly_core::signed_request::{CHALLENGE_HEADER, Purpose, SIGNATURE_HEADER, SignedRequest};
+use rustls::{
+    ClientConfig, RootCertStore,
+    crypto::aws_lc_rs,
+    pki_types::{CertificateDer, ServerName, pem::PemObject},
+    version::TLS13,
+};
+use std::{net::SocketAddr, path::Path, sync::Arc};
+use time::OffsetDateTime;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::oneshot,
+    task::JoinHandle,
+};
+use tokio_rustls::{TlsAcceptor, TlsConnector, client::TlsStream};
+
+struct Running {
+    ca: Installation,
+    address: SocketAddr,
+    tls: Arc<ArcSwap<TlsAcceptor>>,
+    certificate: String,
+    stop: oneshot::Sender<()>,
+    server: JoinHandle<()>,
+}
+
+async fn run(limits: Limits) -> Running {
+    let ca = Installation::with_limits(limits);
+    let (acceptor, certificate) = fresh_acceptor();
+    let tls = Arc::new(ArcSwap::from_pointee(acceptor));
+    let server = Server::bind("127.0.0.1:0".parse().unwrap(), &ca.service, Arc::clone(&tls)).await.unwrap();
+    let address = server.address().unwrap();
+    let (stop, stopped) = oneshot::channel();
+    let server = tokio::spawn(server.run(async move {
+        let _ = stopped.await;
+    }));
+    Running { ca, address, tls, certificate, stop, server }
+}
+
+fn fresh_acceptor() -> (TlsAcceptor, String) {
+    let made = tls_certificate::self_signed(vec!["127.0.0.1".to_owned()], OffsetDateTime::now_utc()).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str, bytes: &[u8]| {
+        let path = directory.path().join(name);
+        private_file::create(&path, bytes).unwrap();
+        path
+    };
+    let files = TlsFiles { certificate: file("cert.pem", made.certificate.as_bytes()), key: file("key.pem", made.key.as_bytes()) };
+    (tls::acceptor(&files).unwrap(), made.certificate)
+}
+
+impl Running {
+    async fn connect(&self, protocol: &[u8]) -> std::io::Result<TlsStream<TcpStream>> {
+        connect(self.address, &self.certificate, protocol).await
+    }
+}
+
+async fn connect(address: SocketAddr, trusted: &str, protocol: &[u8]) -> std::io::Result<TlsStream<TcpStream>> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(trusted.as_bytes()).unwrap()).unwrap();
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_protocol_versions(&[&TLS13]).unwrap();
+    let mut config = config.with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = vec![protocol.to_vec()];
+    let name = ServerName::try_from("127.0.0.1").unwrap();
+    TlsConnector::from(Arc::new(config)).connect(name, TcpStream::connect(address).await?).await
+}
+
+/// What comes back until the CA closes the connection.
+async fn exchange(mut stream: TlsStream<TcpStream>, request: &str) -> String {
+    stream.write_all(request.as_bytes()).await.unwrap();
+    rest(stream).await
+}
+
+async fn rest(mut stream: TlsStream<TcpStream>) -> String {
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+fn challenge_of(answer: &str) -> &str {
+    answer.lines().find_map(|line| line.strip_prefix("dayfly-challenge: ")).unwrap()
+}
+
+fn last_request(path: &str, headers: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nhost: ca\r\nconnection: close\r\n{headers}\r\n")
+}
+
+#[tokio::test]
+async fn a_signed_call_over_tls() {
+    let running = run(limits()).await;
+    let answer = exchange(running.connect(b"http/1.1").await.unwrap(), &last_request(path::CHALLENGE, "")).await;
+    assert!(answer.starts_with("HTTP/1.1 204 "), "{answer}");
+    let challenge = challenge_of(&answer);
+    let request = SignedRequest { server: ORIGIN, purpose: Purpose::Person, challenge, method: "GET", path: path::WHOAMI, body: b"" };
+    let signature = request_signature(ALICE, request);
+    let headers = format!("{CHALLENGE_HEADER}: {challenge}\r\n{SIGNATURE_HEADER}: {signature}\r\n");
+    let answer = exchange(running.connect(b"http/1.1").await.unwrap(), &last_request(path::WHOAMI, &headers)).await;
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains(r#""address":"127.0.0.1""#), "{answer}");
+}
+
+#[tokio::test]
+async fn http2_is_spoken_where_it_was_negotiated() {
+    let running = run(limits()).await;
+    let mut stream = running.connect(b"h2").await.unwrap();
+    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(b"h2".as_slice()));
+    let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
+    stream.write_all(&settings).await.unwrap();
+    let mut head = [0; 9];
+    stream.read_exact(&mut head).await.unwrap();
+    assert_eq!(head[3], 4, "the first frame is SETTINGS (RFC 9113 § 3.4)");
+}
+
+#[tokio::test]
+async fn row_22_an_address_gets_so_many_connections() {
+    let running = run(Limits { connections_per_address: 2, ..limits() }).await;
+    let _first = running.connect(b"http/1.1").await.unwrap();
+    let second = running.connect(b"http/1.1").await.unwrap();
+    assert!(running.connect(b"http/1.1").await.is_err());
+    assert!(exchange(second, &last_request(path::CHALLENGE, "")).await.starts_with("HTTP/1.1 204 "));
+    running.connect(b"http/1.1").await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_no_tls_disturbs_nobody() {
+    let running = run(limits()).await;
+    let mut plain = TcpStream::connect(running.address).await.unwrap();
+    plain.write_all(last_request(path::CHALLENGE, "").as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    let _ = plain.read_to_end(&mut answer).await;
+    assert!(!String::from_utf8_lossy(&answer).contains("HTTP/1.1"));
+    running.connect(b"http/1.1").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_drain_answers_what_was_begun_and_begins_nothing() {
+    let running = run(limits()).await;
+    let mut busy = running.connect(b"http/1.1").await.unwrap();
+    let head = format!("POST {} HTTP/1.1\r\nhost: ca\r\ncontent-length: 2\r\nexpect: 100-continue\r\n\r\n", path::CERTIFICATES);
+    busy.write_all(head.as_bytes()).await.unwrap();
+    let mut begun = [0; 25];
+    busy.read_exact(&mut begun).await.unwrap();
+    assert_eq!(&begun, b"HTTP/1.1 100 Continue\r\n\r\n");
+    let mut idle = running.connect(b"http/1.1").await.unwrap();
+    idle.write_all(format!("GET {} HTTP/1.1\r\nhost: ca\r\n\r\n", path::CHALLENGE).as_bytes()).await.unwrap();
+    idle.read_exact(&mut [0; 12]).await.unwrap();
+
+    running.stop.send(()).unwrap();
+    assert!(rest(idle).await.ends_with("\r\n\r\n"), "an idle connection is closed");
+    assert!(TcpStream::connect(running.address).await.is_err());
+    busy.write_all(b"{}").await.unwrap();
+    let answer = rest(busy).await;
+    assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+    running.server.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_new_certificate_is_shown_to_new_connections_and_old_ones_go_on() {
+    let running = run(limits()).await;
+    let before = running.connect(b"http/1.1").await.unwrap();
+    let (acceptor, certificate) = fresh_acceptor();
+    running.tls.store(Arc::new(acceptor));
+    assert!(running.connect(b"http/1.1").await.is_err(), "the old certificate is not shown any more");
+    connect(running.address, &certificate, b"http/1.1").await.unwrap();
+    assert!(exchange(before, &last_request(path::CHALLENGE, "")).await.starts_with("HTTP/1.1 204 "));
+}
+
+#[test]
+fn a_key_that_others_may_read_is_refused() {
+    let made = tls_certificate::self_signed(vec!["127.0.0.1".to_owned()], OffsetDateTime::now_utc()).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let (certificate, key) = (directory.path().join("cert.pem"), directory.path().join("key.pem"));
+    std::fs::write(&certificate, made.certificate).unwrap();
+    std::fs::write(&key, made.key.as_bytes()).unwrap();
+    open_to_all(&key);
+    let mistake = tls::acceptor(&TlsFiles { certificate, key: key.clone() }).err().unwrap();
+    assert_eq!(mistake.file, key);
+}
+
+fn open_to_all(path: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644)).unwrap();
+}
