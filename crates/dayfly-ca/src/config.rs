@@ -1,7 +1,21 @@
 //! `ca.toml` and the files that it names → a checked [`Config`].
+//!
+//! Every mistake is found at once and told with file, line and remedy. Key files and the store are opened by those who use them.
 
+use crate::mistake::{Mistake, Mistakes};
 use dayfly_core::{policy::Policy, role::Roles, target::Inventory};
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use document::Document;
+use settings::Settings;
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+mod document;
+mod limits;
+mod rules;
+pub(crate) mod settings;
 
 /// Everything that the CA is told.
 #[derive(Debug, Clone)]
@@ -73,3 +87,57 @@ pub struct RuleBook {
     /// Who may have what.
     pub policy: Policy,
 }
+
+/// As much of a configuration as can be read, and what is wrong with the rest.
+pub(crate) struct Examined {
+    pub(crate) settings: Option<Settings>,
+    pub(crate) rules: Option<RuleBook>,
+    pub(crate) mistakes: Mistakes,
+}
+
+/// Reads as much of a configuration as can be read.
+pub(crate) fn examine(path: &Path) -> Examined {
+    let mut mistakes = Mistakes::default();
+    let Some(document) = mistakes.keep(Document::read(path)) else { return Examined { settings: None, rules: None, mistakes } };
+    let Some(table) = mistakes.keep(document.table()) else { return Examined { settings: None, rules: None, mistakes } };
+    let settings = Settings::read(&document, table.clone(), &mut mistakes);
+    let rules = rules::read(&document, &table, &mut mistakes);
+    // From top to bottom, and what it names after the file itself.
+    mistakes.0.sort_by_key(|mistake| (mistake.file != path, mistake.file.clone(), mistake.line));
+    Examined { settings, rules, mistakes }
+}
+
+impl Config {
+    /// Reads everything. Relative paths in the file are relative to where it is.
+    pub fn load(path: &Path) -> Result<Self, Mistakes> {
+        let Examined { settings, rules, mistakes } = examine(path);
+        let (Some(settings), Some(rules)) = (settings, rules) else { return Err(mistakes) };
+        let Settings { origin, listen, store, tls, keys, limits } = settings;
+        mistakes.or(Self { origin, listen, store, tls, keys, limits, rules })
+    }
+
+    /// The store's file and nothing else: whoever has to disable somebody now cannot be kept from it by a mistake in a policy.
+    pub fn store_path(path: &Path) -> Result<PathBuf, Mistakes> {
+        let document = Document::read(path)?;
+        let table = document.table()?;
+        let store = table.get_ref().get("store").and_then(|store| store.get_ref().as_str());
+        let missing = || Mistake::new(path, "the file has no store", "add store, the path of the store's file");
+        Ok(document.beside(Path::new(store.ok_or_else(missing)?)))
+    }
+}
+
+impl RuleBook {
+    /// Reads the rules of a configuration file and nothing else.
+    pub fn load(path: &Path) -> Result<Self, Mistakes> {
+        let document = Document::read(path)?;
+        let table = document.table()?;
+        let mut mistakes = Mistakes::default();
+        match rules::read(&document, &table, &mut mistakes) {
+            Some(rules) => mistakes.or(rules),
+            None => Err(mistakes),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,8 @@
 //! | [`args`], [`commands`] | the command line, one file a command |
 //! | [`config`] | `ca.toml` and what it names → a checked [`config::Config`] |
 //! | [`signer`] | the CA's keys; nothing outside touches one |
+//! | [`private_file`], [`tls_certificate`] | files that nobody else may read; the certificate that callers see |
+//! | [`mistake`] | what is wrong in a file, where, and what to do |
 //! | [`store`] | what the CA remembers, and the log's rows |
 //! | [`log`] | the signed head, pages and exports of the log |
 //! | [`identity`] | who calls: challenges, signed requests, proofs of possession |
@@ -13,16 +15,20 @@
 //! | [`bastion_events`], [`review`], [`refused_request`] | what else goes to the log, and who reads it |
 //! | [`overview`], [`bastion_inventory`], [`trust`] | what people, bastions and everybody may know |
 //! | [`http`], [`address_rate`] | requests in, outcomes out |
-//! | [`serve`] | TLS, connections, drain |
+//! | [`serve`], [`run`], [`reload`], [`trace`] | TLS, connections, drain; the process and its signals |
+//! | [`assemble`] | the one place that names concrete adapters |
 //!
 //! Invariants:
 //! - Nothing is signed whose event is not in the log, on disk.
 //! - SQL is written under `store/` alone, HTTP's status codes under `http/` alone.
 
 pub mod address_rate;
+pub mod args;
+pub mod assemble;
 pub mod authority;
 pub mod bastion_events;
 pub mod bastion_inventory;
+pub mod commands;
 pub mod config;
 pub mod failure;
 pub mod host_certificate;
@@ -34,11 +40,15 @@ pub mod mistake;
 pub mod overview;
 pub mod private_file;
 pub mod refused_request;
+pub mod reload;
 pub mod review;
+pub mod run;
 pub mod serve;
 pub mod session;
 pub mod signer;
 pub mod store;
+pub mod tls_certificate;
+pub mod trace;
 pub mod trust;
 
 #[cfg(test)]

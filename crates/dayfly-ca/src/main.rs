@@ -1,3 +1,5 @@
 //! The program `dayfly-ca`.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    dayfly_ca::commands::run()
+}

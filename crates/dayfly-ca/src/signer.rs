@@ -10,6 +10,7 @@ use passphrase::Passphrase;
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 pub mod file;
+pub mod generate;
 pub mod passphrase;
 
 /// The CA's five keys, by purpose.

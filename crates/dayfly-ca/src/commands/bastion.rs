@@ -1,0 +1,206 @@
+//! `dayfly-ca bastion`: enrol and list bastions.
+
+use super::{enrolled_key, event, list, open_store, wait};
+use crate::{
+    config::RuleBook,
+    store::{self, Change, Store},
+};
+use anyhow::{bail, ensure};
+use clap::{Args, Subcommand};
+use dayfly_core::{
+    address::Network,
+    audit::Event,
+    name::{BastionName, ScopeName, is_name},
+    target::ALL,
+};
+use serde::Serialize;
+use std::{
+    collections::BTreeSet,
+    io::Write,
+    net::IpAddr,
+    path::{Path, PathBuf},
+};
+
+/// What to do with bastions.
+#[derive(Debug, Subcommand)]
+pub enum Bastion {
+    /// Enrol a bastion. It may do nothing but serve the targets named here
+    Add(Add),
+    /// List all bastions
+    List(List),
+}
+
+/// Which bastion to enrol.
+#[derive(Debug, Args)]
+pub struct Add {
+    /// The name, as policies and the log write it
+    name: BastionName,
+    /// The public key that its calls and recordings are signed with
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    /// A target or target group that it may serve; repeat it, or separate by commas. `all` is every target
+    #[arg(long, value_name = "TARGET", required = true, num_args = 1.., value_delimiter = ',')]
+    targets: Vec<ScopeName>,
+    /// An address or network that it dials targets from; repeat it, or separate by commas. Its session certificates hold there alone
+    #[arg(long, value_name = "CIDR", required = true, num_args = 1.., value_delimiter = ',')]
+    dials_from: Vec<Network>,
+    /// A further name that its host certificate holds: a host name or an address that people type
+    #[arg(long = "host-name", value_name = "NAME", num_args = 1.., value_delimiter = ',')]
+    host_names: Vec<String>,
+    /// Where people reach it. The host becomes a name in its host certificate
+    #[arg(long, value_name = "HOST:PORT")]
+    address: Option<String>,
+}
+
+/// How to list.
+#[derive(Debug, Args)]
+pub struct List {
+    /// Print JSON, an array
+    #[arg(long)]
+    json: bool,
+}
+
+impl Bastion {
+    pub(super) fn run(&self, config: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
+        match self {
+            Self::Add(add) => add.run(config, out),
+            Self::List(list) => list.run(config, out),
+        }
+    }
+}
+
+impl Add {
+    fn run(&self, config: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
+        let rules = RuleBook::load(config)?;
+        for scope in &self.targets {
+            let is_known = scope.as_str() == ALL || rules.inventory.within(scope).next().is_some();
+            ensure!(is_known, "there is no target and no target group {scope}: correct the name, or add it to {}", config.display());
+        }
+        let key = enrolled_key::read(&self.key)?;
+        let bastion = store::Bastion {
+            name: self.name.clone(),
+            key_fingerprint: key.fingerprint,
+            public_key: key.line,
+            targets: self.targets.iter().cloned().collect(),
+            dials_from: self.dials_from.iter().copied().collect(),
+            host_names: self.all_host_names()?,
+            address: self.address.clone(),
+            disabled: false,
+        };
+        let about = event(Event::BastionAdded)
+            .fact("bastion", &bastion.name)
+            .fact("key", &bastion.key_fingerprint)
+            .fact("targets", list(&bastion.targets))
+            .fact("dials_from", list(&bastion.dials_from))
+            .fact("host_names", list(&bastion.host_names))
+            .fact("address", bastion.address.as_deref().unwrap_or("none"));
+        let told = told(&bastion);
+        wait(open_store(config)?.commit(Change::AddBastion(bastion), about))??;
+        Ok(writeln!(out, "{told}")?)
+    }
+
+    /// What was named, and where people reach it: what they type must be what the certificate says.
+    fn all_host_names(&self) -> anyhow::Result<BTreeSet<String>> {
+        let host = self.address.as_deref().map(host_of).transpose()?;
+        self.host_names.iter().map(|name| host_name(name)).chain(host.map(|host| host_name(host))).collect()
+    }
+}
+
+/// The host of `host:port` or `[address]:port`.
+fn host_of(address: &str) -> anyhow::Result<&str> {
+    let split = address.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok_and(|port| port > 0));
+    let Some((host, _)) = split else { bail!("{address:?} is not a host and a port: write bastion.example.org:22 or [2001:db8::1]:22") };
+    let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    ensure!(bracketed.is_some() || !host.contains(':'), "{address:?}: write an IPv6 address in brackets, [2001:db8::1]:22");
+    Ok(bracketed.unwrap_or(host))
+}
+
+/// A name that a host certificate may hold: exact, so no wildcard, and in the spelling that OpenSSH looks for, lower case.
+fn host_name(text: &str) -> anyhow::Result<String> {
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Ok(address.to_string());
+    }
+    let labels_are_names = text.split('.').all(|label| is_name(label) && !label.ends_with('-'));
+    ensure!(
+        labels_are_names && text.len() <= 253,
+        "{text:?} is not a host name: write it in lower case, without wildcards and without a final dot"
+    );
+    Ok(text.to_owned())
+}
+
+/// A bastion as `--json` prints it.
+#[derive(Serialize)]
+struct Listed<'a> {
+    name: &'a BastionName,
+    targets: &'a BTreeSet<ScopeName>,
+    dials_from: &'a BTreeSet<Network>,
+    host_names: &'a BTreeSet<String>,
+    address: Option<&'a str>,
+    key: &'a str,
+    public_key: &'a str,
+    disabled: bool,
+}
+
+impl List {
+    fn run(&self, config: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
+        let bastions = wait(open_store(config)?.bastions())??;
+        if self.json {
+            let listed: Vec<_> = bastions.iter().map(Listed::from).collect();
+            return Ok(writeln!(out, "{}", serde_json::to_string_pretty(&listed)?)?);
+        }
+        Ok(bastions.iter().try_for_each(|bastion| writeln!(out, "{}", told(bastion)))?)
+    }
+}
+
+fn told(bastion: &store::Bastion) -> String {
+    let ended = if bastion.disabled { ", disabled" } else { "" };
+    format!(
+        "{}  {}  targets: {}  dials from: {}  host names: {}  address: {}{ended}",
+        bastion.name,
+        bastion.key_fingerprint,
+        list(&bastion.targets),
+        list(&bastion.dials_from),
+        list(&bastion.host_names),
+        bastion.address.as_deref().unwrap_or("none"),
+    )
+}
+
+impl<'a> From<&'a store::Bastion> for Listed<'a> {
+    fn from(bastion: &'a store::Bastion) -> Self {
+        Self {
+            name: &bastion.name,
+            targets: &bastion.targets,
+            dials_from: &bastion.dials_from,
+            host_names: &bastion.host_names,
+            address: bastion.address.as_deref(),
+            key: &bastion.key_fingerprint,
+            public_key: &bastion.public_key,
+            disabled: bastion.disabled,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_have_a_host_and_a_port() {
+        assert_eq!(host_of("bastion.example.org:22").unwrap(), "bastion.example.org");
+        assert_eq!(host_of("[2001:db8::1]:2222").unwrap(), "2001:db8::1");
+        for bad in ["bastion", "bastion:", "bastion:0", "bastion:65536", "2001:db8::1", "2001:db8::1:22", ":x"] {
+            assert!(host_of(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn row_01_host_names_are_exact() {
+        for good in ["bastion.example.org", "b1", "192.0.2.1", "2001:db8::1"] {
+            assert_eq!(host_name(good).unwrap(), good);
+        }
+        assert_eq!(host_name("2001:DB8:0::1").unwrap(), "2001:db8::1");
+        for bad in ["", "*", "*.example.org", "b1,b2", "B1", "b1.", "-b1", "b 1", "b1\n", "b..1", "b-.c"] {
+            assert!(host_name(bad).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! `dayfly-ca check`: everything that a start would stumble over, told at once.
+
+use crate::{
+    config::{self, RuleBook, settings::Settings},
+    mistake::{Mistake, Mistakes},
+    serve::tls,
+    signer::{Keyring, passphrase::Passphrase},
+    store::{Store, StoreError, sqlite::SqliteStore},
+};
+use anyhow::bail;
+use clap::Args;
+use dayfly_core::{log_link::Chain, name::ScopeName, target::ALL};
+use serde::Serialize;
+use std::{io::Write, path::Path};
+
+/// What `check --help` ends with.
+pub const EXIT_CODES: &str = "\
+Exit codes:
+  0  no mistake was found
+  1  mistakes were found; each is told with file, line and remedy
+  2  the command line is wrong";
+
+/// The rows of the log that are verified at a time.
+const ROWS: u32 = 500;
+
+/// How to tell.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Print JSON: an object with the array `mistakes`
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Report<'a> {
+    mistakes: &'a Mistakes,
+}
+
+impl Check {
+    pub(super) fn run(&self, config: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
+        let mistakes = find_mistakes(config)?;
+        if self.json {
+            writeln!(out, "{}", serde_json::to_string_pretty(&Report { mistakes: &mistakes })?)?;
+        } else {
+            mistakes.0.iter().try_for_each(|mistake| writeln!(out, "{mistake}"))?;
+        }
+        match mistakes.0.len() {
+            0 if self.json => Ok(()),
+            0 => Ok(writeln!(out, "no mistakes")?),
+            1 => bail!("1 mistake"),
+            many => bail!("{many} mistakes"),
+        }
+    }
+}
+
+fn find_mistakes(config: &Path) -> anyhow::Result<Mistakes> {
+    let config::Examined { settings, rules, mut mistakes } = config::examine(config);
+    if let Some(settings) = settings {
+        check_keys(&settings, &mut mistakes);
+        super::wait(check_store(&settings, rules.as_ref(), config, &mut mistakes))?;
+    }
+    Ok(mistakes)
+}
+
+fn check_keys(settings: &Settings, mistakes: &mut Mistakes) {
+    if let Some(passphrase) = mistakes.keep(Passphrase::from_environment()) {
+        mistakes.keep(Keyring::load(&settings.keys, passphrase.as_ref()));
+    }
+    mistakes.keep(tls::acceptor(&settings.tls));
+}
+
+async fn check_store(settings: &Settings, rules: Option<&RuleBook>, config: &Path, mistakes: &mut Mistakes) {
+    let mistake =
+        |error: StoreError| Mistake::new(&settings.store, error.to_string(), "correct that, or make a store with `dayfly-ca init`");
+    let Some(store) = mistakes.keep(SqliteStore::open(&settings.store).map_err(mistake)) else { return };
+    mistakes.keep(check_log(&store, &settings.store).await);
+    let (Some(rules), Some(bastions)) = (rules, mistakes.keep(store.bastions().await.map_err(mistake))) else { return };
+    for bastion in bastions.iter().filter(|bastion| !bastion.disabled) {
+        let is_unknown = |scope: &&ScopeName| scope.as_str() != ALL && rules.inventory.within(scope).next().is_none();
+        for scope in bastion.targets.iter().filter(is_unknown) {
+            let cause = format!("bastion {} may serve {scope}, which is neither a target nor a target group", bastion.name);
+            mistakes.0.push(Mistake::new(config, cause, "add the target again, or enrol the bastion anew under another name"));
+        }
+    }
+}
+
+/// Follows the links of the whole log.
+async fn check_log(store: &dyn Store, path: &Path) -> Result<(), Mistake> {
+    let mut chain = Chain::default();
+    loop {
+        let rows =
+            store.rows(chain.seq(), ROWS).await.map_err(|error| Mistake::new(path, error.to_string(), "restore it from a backup"))?;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        for row in rows {
+            let followed = chain.follow(row.position.seq, &row.event, &row.position.hash);
+            followed.map_err(|error| {
+                Mistake::new(path, format!("the log does not verify: {error}"), "find out who wrote to the file; restore it from a backup")
+            })?;
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! `dayfly-ca user`: enrol, disable and list people and machines.
+
+use super::{enrolled_key, event, list, open_store, wait};
+use crate::store::{Change, Person, Store};
+use anyhow::bail;
+use clap::{Args, Subcommand};
+use dayfly_core::{
+    audit::Event,
+    identity::Subject,
+    name::{GroupName, SubjectName},
+};
+use serde::Serialize;
+use std::{
+    collections::BTreeSet,
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+/// What to do with people and machines.
+#[derive(Debug, Subcommand)]
+pub enum User {
+    /// Enrol somebody with an SSH key
+    Add(Add),
+    /// End somebody's access: no new certificates, no new sessions. The name stays theirs
+    Disable(Disable),
+    /// List everybody
+    List(List),
+}
+
+/// Whom to enrol.
+#[derive(Debug, Args)]
+pub struct Add {
+    /// The name, as certificates, policies and the log write it
+    name: SubjectName,
+    /// The public key that proves who they are
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    /// A group that policies speak of; repeat it for more
+    #[arg(long = "group", value_name = "GROUP")]
+    groups: Vec<GroupName>,
+    /// It is a machine, written `machine:NAME`
+    #[arg(long)]
+    machine: bool,
+}
+
+/// Whom to disable.
+#[derive(Debug, Args)]
+pub struct Disable {
+    /// The name; `machine:NAME` for a machine
+    name: Subject,
+}
+
+/// How to list.
+#[derive(Debug, Args)]
+pub struct List {
+    /// Print JSON, an array
+    #[arg(long)]
+    json: bool,
+}
+
+impl User {
+    pub(super) fn run(&self, config: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
+        match self {
+            Self::Add(add) => add.run(config, out),
+            Self::Disable(disable) => disable.run(config, out),
+            Self::List(list) => list.run(config, out),
+        }
+    }
+}
+
+impl Add {
+    fn run(&self, config: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
+        let name = self.name.clone();
+        let subject = if self.machine { Subject::Machine(name) } else { Subject::Person(name) };
+        let groups: BTreeSet<GroupName> = self.groups.iter().cloned().collect();
+        let key = enrolled_key::read(&self.key)?;
+        let about = event(Event::UserAdded).subject(&subject).fact("key", &key.fingerprint).fact("groups", list(&groups));
+        let told = format!("{subject} is enrolled with {}, groups: {}", key.fingerprint, list(&groups));
+        let person = Person { subject, key_fingerprint: key.fingerprint, public_key: key.line, groups, disabled: false };
+        wait(open_store(config)?.commit(Change::AddPerson(person), about))??;
+        Ok(writeln!(out, "{told}")?)
+    }
+}
+
+impl Disable {
+    fn run(&self, config: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
+        let store = open_store(config)?;
+        match wait(store.person(&self.name))?? {
+            None => bail!("there is no {}: `dayfly-ca user list` lists everybody", self.name),
+            Some(person) if person.disabled => return Ok(writeln!(out, "{} was disabled already", self.name)?),
+            Some(_) => {}
+        }
+        let about = event(Event::UserDisabled).subject(&self.name);
+        wait(store.commit(Change::DisablePerson(self.name.clone()), about))??;
+        Ok(writeln!(out, "{} is disabled: no new certificates, no new sessions", self.name)?)
+    }
+}
+
+/// A person as `--json` prints them.
+#[derive(Serialize)]
+struct Listed<'a> {
+    subject: &'a Subject,
+    groups: &'a BTreeSet<GroupName>,
+    key: &'a str,
+    public_key: &'a str,
+    disabled: bool,
+}
+
+impl List {
+    fn run(&self, config: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
+        let people = wait(open_store(config)?.people())??;
+        if self.json {
+            let listed: Vec<_> = people.iter().map(Listed::from).collect();
+            return Ok(writeln!(out, "{}", serde_json::to_string_pretty(&listed)?)?);
+        }
+        for person in &people {
+            let ended = if person.disabled { ", disabled" } else { "" };
+            writeln!(out, "{}  {}  groups: {}{ended}", person.subject, person.key_fingerprint, list(&person.groups))?;
+        }
+        Ok(())
+    }
+}
+
+impl<'a> From<&'a Person> for Listed<'a> {
+    fn from(person: &'a Person) -> Self {
+        Self {
+            subject: &person.subject,
+            groups: &person.groups,
+            key: &person.key_fingerprint,
+            public_key: &person.public_key,
+            disabled: person.disabled,
+        }
+    }
+}

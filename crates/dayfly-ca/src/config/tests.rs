@@ -1,0 +1,212 @@
+use super::*;
+use std::fs;
+use tempfile::TempDir;
+
+const EXAMPLE: &str = include_str!("../../../../ca-config.example.toml");
+
+/// A directory with a configuration and policies beside it.
+fn written(config: &str, policies: &[(&str, &str)]) -> (TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    fs::create_dir(directory.path().join("policy")).unwrap();
+    for (name, text) in policies {
+        fs::write(directory.path().join("policy").join(name), text).unwrap();
+    }
+    let path = directory.path().join("ca.toml");
+    fs::write(&path, config).unwrap();
+    (directory, path)
+}
+
+/// The mistakes of a configuration, as `file:line: cause: remedy` with the file's name alone.
+fn mistakes(config: &str, policies: &[(&str, &str)]) -> Vec<String> {
+    let (directory, path) = written(config, policies);
+    let place = format!("{}/", directory.path().display());
+    let mistakes = Config::load(&path).expect_err("mistakes");
+    mistakes.0.iter().map(|mistake| mistake.to_string().replace(&place, "")).collect()
+}
+
+const PERMITS_NOTHING: (&str, &str) = ("default.cedar", dayfly_core::policy::DEFAULT_POLICY);
+
+/// The example with one text in it replaced.
+fn example_with(old: &str, new: &str) -> String {
+    assert_eq!(EXAMPLE.matches(old).count(), 1, "{old:?}");
+    EXAMPLE.replace(old, new)
+}
+
+#[test]
+fn the_example_is_a_good_configuration_beside_the_policies_that_it_is_shipped_with() {
+    // The default policy's examples speak of the example's roles and targets: with the slashes taken away they still do.
+    let examples: String = dayfly_core::policy::DEFAULT_POLICY
+        .lines()
+        .map(|line| line.strip_prefix("//").filter(|rest| !rest.starts_with(' ') || rest.starts_with("  ")).unwrap_or(line))
+        .fold(String::new(), |text, line| text + line + "\n");
+    assert!(examples.contains("\npermit ("), "{examples}");
+    let (directory, path) = written(EXAMPLE, &[PERMITS_NOTHING]);
+    let config = Config::load(&path).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    assert_eq!(config.origin, "https://ca.example.org:8443");
+    assert_eq!(config.store, directory.path().join("ca.db"));
+    assert_eq!(config.keys.log, directory.path().join("keys/log_key"));
+    assert_eq!(config.limits, Limits::default());
+    assert_eq!(config.rules.roles.iter().count(), 2);
+    assert_eq!(config.rules.inventory.iter().count(), 2);
+    assert_eq!(config.rules.policy.ids().count(), 0);
+
+    fs::write(directory.path().join("policy/default.cedar"), examples).unwrap();
+    let rules = RuleBook::load(&path).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    assert!(rules.policy.ids().count() >= 4);
+}
+
+/// What the example does not show is no key: whoever adds one explains it there.
+#[test]
+fn the_example_shows_every_limit() {
+    let shown: toml::Table = toml::from_str(EXAMPLE).unwrap();
+    assert_eq!(shown["limits"].as_table().unwrap().len(), 6);
+    let (_directory, path) = written(&example_with("request_timeout = \"10s\"", "request_timeout = \"7s\""), &[PERMITS_NOTHING]);
+    assert_eq!(Config::load(&path).unwrap().limits.request_timeout, Duration::from_secs(7));
+}
+
+#[test]
+fn limits_may_be_left_out() {
+    let start = EXAMPLE.find("[limits]").unwrap();
+    let end = EXAMPLE.find("# The targets:").unwrap();
+    let without = EXAMPLE.replace(&EXAMPLE[start..end], "");
+    let (_directory, path) = written(&without, &[PERMITS_NOTHING]);
+    assert_eq!(Config::load(&path).unwrap().limits, Limits::default());
+}
+
+#[test]
+fn every_mistake_of_every_kind_is_told_at_once_with_its_line() {
+    let config = r#"url = "http://ca.example.org"
+listen = "8443"
+store = "ca.db"
+policy = "policy"
+polcy = "policy"
+
+[tls]
+certificate = "tls/cert.pem"
+
+[keys]
+user_ca = "keys/user_ca"
+session_ca = 3
+host_ca = "keys/host_ca"
+inner_host_ca = "keys/inner_host_ca"
+log = "keys/log_key"
+
+[limits]
+connections = 0
+request_timeout = "soon"
+
+[[target]]
+name = "DB1"
+addres = "192.0.2.1"
+mode = "recorded"
+
+[[role]]
+name = "db-admin"
+principals = ["deploy@{target}", "root,deploy@{target}"]
+max_ttl = "25h"
+extensions = ["permit-everything"]
+"#;
+    let policy = "permit (principal, action, resource);\n\n@id(\"a\") permit (principal == Persn::\"alice\", action, resource);\n";
+    let found = mistakes(config, &[("a.cedar", policy)]);
+    let expected = [
+        ("ca.toml:1: \"http://ca.example.org\" is not the CA's URL", "https://"),
+        ("ca.toml:2: \"8443\" is not an address and port", "0.0.0.0:8443"),
+        ("ca.toml:5: unknown key `polcy`", "policy"),
+        ("ca.toml:7: [tls] has no `key`", "add it"),
+        ("ca.toml:12: invalid type: integer `3`", "expected a string"),
+        ("ca.toml:18: 0 is out of bounds", "write a number from 1"),
+        ("ca.toml:19: \"soon\" is not a duration", "write 5m"),
+        ("ca.toml:21: [[target]] has no `address`", "add it"),
+        ("ca.toml:22: target \"DB1\" is not a name", "a-z"),
+        ("ca.toml:23: unknown key `addres`", "`address`"),
+        ("ca.toml:24: unknown variant `recorded`", "`record`"),
+        ("ca.toml:26: [[role]] has no `targets`", "add it"),
+        ("ca.toml:28: principal \"root,deploy@{target}\" is not allowed", "account@scope"),
+        ("ca.toml:29: a lifetime must be between 1s and 24h", "ca-config.example.toml"),
+        ("ca.toml:30: unknown variant `permit-everything`", "`permit-pty`"),
+        ("policy/a.cedar:1: the statement has no @id", "write @id"),
+        ("policy/a.cedar:3: unrecognized entity type `Persn`", "`Person`"),
+    ];
+    let (ours, cedars) = found.split_at(expected.len());
+    for (mistake, (start, part)) in ours.iter().zip(expected) {
+        assert!(mistake.starts_with(start) && mistake.contains(part), "{mistake}\nis not {start:?} … {part:?}");
+    }
+    assert!(cedars.iter().all(|mistake| mistake.starts_with("policy/a.cedar:3: ")), "{cedars:?}");
+}
+
+#[test]
+fn what_clashes_is_told_where_it_has_to_be_corrected() {
+    let line_of = |text: &str, config: &str| config[..config.find(text).unwrap()].matches('\n').count() + 1;
+    let cases = [
+        ("address = \"192.0.2.21\"", "address = \"::ffff:192.0.2.11\"", "different modes"),
+        ("name = \"web1\"", "name = \"db\"", "is the name of a target and of a target group"),
+        ("groups = [\"web\"]", "groups = [\"all\"]", "reserved"),
+        ("targets = [\"db\"]", "targets = [\"dbb\"]", "neither a target nor a target group"),
+        ("principals = [\"deploy@{target}\"]\n# The targets", "principals = [\"nobody\"]\n# The targets", "admits nowhere"),
+        ("name = \"web-deploy\"", "name = \"db-admin\"", "defined twice"),
+    ];
+    for (old, new, cause) in cases {
+        let config = example_with(old, new);
+        let found = mistakes(&config, &[PERMITS_NOTHING]);
+        let expected = if cause == "defined twice" {
+            config.rfind(new).map(|at| config[..at].matches('\n').count() + 1).unwrap()
+        } else {
+            line_of(new, &config)
+        };
+        assert!(
+            found.iter().any(|one| one.starts_with(&format!("ca.toml:{expected}: ")) && one.contains(cause)),
+            "{cause:?} at line {expected}:\n{}",
+            found.join("\n")
+        );
+    }
+}
+
+#[test]
+fn several_mistakes_of_syntax_are_told_and_nothing_else() {
+    let found = mistakes("url = \nlisten = \"[::]:8443\"\n[tls\n", &[]);
+    let lines: Vec<_> = found.iter().map(|mistake| mistake.split(": ").next().unwrap()).collect();
+    assert_eq!(lines, ["ca.toml:1", "ca.toml:3"], "{}", found.join("\n"));
+}
+
+#[test]
+fn a_policy_that_names_what_is_not_there_is_a_mistake() {
+    let policy = "@id(\"a\")\npermit (principal, action == Action::\"request\", resource == Role::\"db-admn\");\n";
+    let found = mistakes(EXAMPLE, &[("a.cedar", policy)]);
+    assert_eq!(found.len(), 1, "{}", found.join("\n"));
+    assert!(found[0].starts_with("policy/a.cedar:2: Role::\"db-admn\" does not exist"), "{}", found[0]);
+}
+
+#[test]
+fn the_policy_directory_must_be_there_and_hold_a_policy() {
+    assert!(mistakes(EXAMPLE, &[])[0].starts_with("policy: holds no *.cedar file"));
+    let elsewhere = mistakes(&example_with("policy = \"policy\"", "policy = \"policies\""), &[PERMITS_NOTHING]);
+    assert!(elsewhere[0].starts_with("ca.toml:15: the policy directory policies does not exist"), "{}", elsewhere[0]);
+}
+
+#[test]
+fn an_origin_has_one_spelling() {
+    for good in ["https://ca.example.org", "https://ca.example.org:8443", "https://127.0.0.1:8443", "https://[2001:db8::1]:8443"] {
+        assert!(settings::Origin::try_from(good.to_owned()).is_ok(), "{good}");
+    }
+    for bad in [
+        "",
+        "ca.example.org",
+        "http://ca.example.org",
+        "https://ca.example.org/",
+        "https://ca.example.org:443",
+        "https://CA.example.org",
+        "https://ca.example.org/v1",
+        "https://alice@ca.example.org",
+        "https://ca.example.org?x",
+        "https://[2001:DB8::1]",
+    ] {
+        assert!(settings::Origin::try_from(bad.to_owned()).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn the_store_is_found_whatever_is_wrong_elsewhere() {
+    let (directory, path) = written("store = \"db/ca.db\"\nurl = 3\n[[role]]\n", &[]);
+    assert_eq!(Config::store_path(&path).unwrap(), directory.path().join("db/ca.db"));
+    assert!(Config::load(&path).is_err());
+}

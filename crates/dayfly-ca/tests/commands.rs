@@ -1,0 +1,307 @@
+//! The commands as a shell runs them: a new CA, its people and bastions, and what is wrong with its files.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
+
+use serde_json::Value;
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt, PermissionsExt},
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+use tempfile::TempDir;
+
+/// A new CA in a directory of its own.
+struct Ca {
+    directory: TempDir,
+}
+
+impl Ca {
+    fn new() -> Self {
+        let ca = Self { directory: tempfile::tempdir().unwrap() };
+        ca.succeeds(&["init", "ca", "--url", "https://127.0.0.1:8443"]);
+        ca
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dayfly-ca"));
+        command.current_dir(self.directory.path()).args(arguments);
+        command.env_clear().env("DAYFLY_CA_CONFIG", "ca/ca.toml");
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    fn succeeds(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}{}", text(&output.stdout), text(&output.stderr));
+        text(&output.stdout)
+    }
+
+    /// The exit code, and what stands on either stream.
+    fn fails(&self, arguments: &[&str]) -> (i32, String) {
+        let output = self.run(arguments);
+        (output.status.code().unwrap(), text(&output.stdout) + &text(&output.stderr))
+    }
+
+    /// A key made by `ssh-keygen`; gives the name of its public half.
+    fn key(&self, name: &str, options: &[&str]) -> String {
+        let arguments = [&["-q", "-N", "", "-C", "mail@example.org", "-f", name], options].concat();
+        assert!(Command::new("ssh-keygen").current_dir(self.directory.path()).args(arguments).status().unwrap().success());
+        format!("{name}.pub")
+    }
+
+    fn json(&self, arguments: &[&str]) -> Value {
+        serde_json::from_str(&self.succeeds(arguments)).unwrap()
+    }
+
+    /// The log's events, in order.
+    fn events(&self) -> Vec<Value> {
+        let export = self.succeeds(&["log", "export"]);
+        let rows = export.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).filter(|row| row.get("event").is_some());
+        rows.map(|row| serde_json::from_str(row["event"].as_str().unwrap()).unwrap()).collect()
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { [files(&path), vec![path]].concat() } else { vec![path] }).collect()
+}
+
+#[test]
+fn a_new_ca_checks_out_and_everything_is_its_owners_alone() {
+    let ca = Ca::new();
+    assert_eq!(ca.succeeds(&["check"]), "no mistakes\n");
+    let made = files(&ca.path("ca"));
+    for path in &made {
+        let mode = fs::metadata(path).unwrap().mode() & 0o7777;
+        assert_eq!(mode, if path.is_dir() { 0o700 } else { 0o600 }, "{}", path.display());
+    }
+    for name in ["user_ca", "session_ca", "host_ca", "inner_host_ca", "log_key"] {
+        assert!(made.contains(&ca.path("ca/keys").join(name)) && made.contains(&ca.path("ca/keys").join(format!("{name}.pub"))));
+        // OpenSSH reads what was made.
+        let read = Command::new("ssh-keygen").args(["-y", "-f"]).arg(ca.path("ca/keys").join(name)).output().unwrap();
+        assert!(read.status.success(), "{}", text(&read.stderr));
+    }
+    let config = fs::read_to_string(ca.path("ca/ca.toml")).unwrap();
+    assert!(config.contains("url = \"https://127.0.0.1:8443\"\n") && config.contains("listen = \"127.0.0.1:8443\"\n"));
+    let host_ca = fs::read_to_string(ca.path("ca/keys/host_ca.pub")).unwrap();
+    let own = host_ca.split_whitespace().nth(1).unwrap();
+    assert_eq!(config.matches(own).count(), 2, "the examples' hosts are known by this CA's host CA");
+}
+
+#[test]
+fn init_never_overwrites() {
+    let ca = Ca::new();
+    let before = fs::read(ca.path("ca/keys/user_ca")).unwrap();
+    let (code, text) = ca.fails(&["init", "ca"]);
+    assert!(code == 1 && text.contains("is not empty"), "{text}");
+    assert_eq!(fs::read(ca.path("ca/keys/user_ca")).unwrap(), before);
+    assert_eq!(ca.fails(&["init", "other", "--url", "http://ca.example.org"]).0, 2);
+    assert!(!ca.path("other").exists());
+}
+
+#[test]
+fn init_tells_the_pin_and_listens_where_the_url_leads() {
+    let ca = Ca::new();
+    let told = ca.succeeds(&["init", "named", "--url", "https://ca.example.org"]);
+    let pin = ca.succeeds(&["pin", "--config", "named/ca.toml"]);
+    assert!(pin.starts_with("sha256//") && told.contains(pin.trim()), "{told}");
+    assert!(fs::read_to_string(ca.path("named/ca.toml")).unwrap().contains("listen = \"[::]:443\"\n"));
+    ca.succeeds(&["init", "elsewhere", "--url", "https://ca.example.org", "--listen", "127.0.0.1:9443"]);
+    assert!(fs::read_to_string(ca.path("elsewhere/ca.toml")).unwrap().contains("listen = \"127.0.0.1:9443\"\n"));
+}
+
+#[test]
+fn init_encrypts_the_keys_where_there_is_a_passphrase() {
+    let ca = Ca { directory: tempfile::tempdir().unwrap() };
+    let with = |arguments: &[&str]| ca.command(arguments).env("DAYFLY_CA_PASSPHRASE", "correct horse").output().unwrap();
+    assert!(with(&["init", "ca"]).status.success());
+    assert!(with(&["check"]).status.success());
+    let (code, text) = ca.fails(&["check"]);
+    assert!(code == 1 && text.contains("is encrypted, and there is no passphrase"), "{text}");
+    let wrong = ca.command(&["check"]).env("DAYFLY_CA_PASSPHRASE", "battery staple").output().unwrap();
+    assert!(self::text(&wrong.stdout).contains("cannot be decrypted with the passphrase"));
+    for path in files(&ca.path("ca")).iter().filter(|path| path.is_file()) {
+        assert!(!self::text(&fs::read(path).unwrap()).contains("correct horse"), "{}", path.display());
+    }
+}
+
+#[test]
+fn people_are_enrolled_listed_and_disabled_and_the_log_knows() {
+    let ca = Ca::new();
+    let (alice, ci) = (ca.key("alice", &["-t", "ed25519"]), ca.key("ci", &["-t", "ecdsa"]));
+    ca.succeeds(&["user", "add", "alice", "--key", &alice, "--group", "dba", "--group", "reviewers"]);
+    ca.succeeds(&["user", "add", "ci", "--machine", "--key", &ci]);
+    let listed = ca.json(&["user", "list", "--json"]);
+    assert_eq!(listed[0]["subject"], "alice");
+    assert_eq!(listed[0]["groups"], serde_json::json!(["dba", "reviewers"]));
+    assert_eq!(listed[1]["subject"], "machine:ci");
+    // The key's comment is nobody's business.
+    assert!(!listed.to_string().contains("mail@example.org"));
+
+    assert!(ca.succeeds(&["user", "disable", "alice"]).contains("alice is disabled"));
+    assert!(ca.succeeds(&["user", "disable", "alice"]).contains("disabled already"));
+    assert_eq!(ca.json(&["user", "list", "--json"])[0]["disabled"], true);
+    let (code, text) = ca.fails(&["user", "disable", "mallory"]);
+    assert!(code == 1 && text.contains("there is no mallory"), "{text}");
+
+    let events = ca.events();
+    let kinds: Vec<_> = events.iter().map(|event| event["event"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["user.added", "user.added", "user.disabled"]);
+    assert_eq!((&events[0]["reporter"], &events[0]["subject"]), (&"administrator".into(), &"alice".into()));
+    assert_eq!(events[0]["facts"]["groups"], "dba, reviewers");
+}
+
+#[test]
+fn what_cannot_be_enrolled_is_refused_with_the_cause_and_leaves_no_trace() {
+    let ca = Ca::new();
+    let alice = ca.key("alice", &["-t", "ed25519"]);
+    let weak = ca.key("weak", &["-t", "rsa", "-b", "2048"]);
+    ca.succeeds(&["user", "add", "alice", "--key", &alice]);
+    fs::write(ca.path("garbage.pub"), "ssh-ed25519 AAAA\n").unwrap();
+    fs::write(ca.path("two.pub"), fs::read_to_string(ca.path("alice.pub")).unwrap().repeat(2)).unwrap();
+    for (arguments, code, cause) in [
+        (["user", "add", "alice", "--key", &weak], 1, "too weak"),
+        (["user", "add", "bob", "--key", &alice], 1, "an enrolment of this key exists already"),
+        (["user", "add", "bob", "--key", "alice"], 1, "is a private key"),
+        (["user", "add", "bob", "--key", "garbage.pub"], 1, "is not a public key"),
+        (["user", "add", "bob", "--key", "two.pub"], 1, "exactly one line"),
+        (["user", "add", "bob", "--key", "absent.pub"], 1, "cannot be read"),
+        (["user", "add", "Bob", "--key", &alice], 2, "is not a name"),
+        (["user", "add", "bob,root", "--key", &alice], 2, "is not a name"),
+        (["user", "add", "-bob", "--key", &alice], 2, "unexpected argument"),
+    ] {
+        let (got, text) = ca.fails(&arguments);
+        assert!(got == code && text.contains(cause), "{arguments:?}: {got} {text}");
+    }
+    let other = ca.key("other", &["-t", "ed25519"]);
+    assert!(ca.fails(&["user", "add", "alice", "--key", &other]).1.contains("a person of this name exists already"));
+    assert_eq!(ca.events().len(), 1);
+}
+
+#[test]
+fn bastions_are_enrolled_for_targets_that_exist() {
+    let ca = Ca::new();
+    let key = ca.key("b1", &["-t", "ed25519"]);
+    let add = ["bastion", "add", "b1", "--key", &key, "--targets", "db", "web1", "--dials-from", "192.0.2.1,2001:db8::/32"];
+    let names = ["--host-name", "jump.example.org", "--address", "bastion.example.org:22"];
+    ca.succeeds(&[add.as_slice(), &names].concat());
+    let listed = &ca.json(&["bastion", "list", "--json"])[0];
+    assert_eq!(listed["targets"], serde_json::json!(["db", "web1"]));
+    assert_eq!(listed["dials_from"], serde_json::json!(["192.0.2.1/32", "2001:db8::/32"]));
+    assert_eq!(listed["host_names"], serde_json::json!(["bastion.example.org", "jump.example.org"]));
+    assert_eq!(ca.events()[0]["event"], "bastion.added");
+
+    let other = ca.key("b2", &["-t", "ed25519"]);
+    let refused = |key: &str, targets: &str, dials_from: &str| {
+        ca.fails(&["bastion", "add", "b2", "--key", key, "--targets", targets, "--dials-from", dials_from])
+    };
+    assert!(refused(&other, "dbb", "192.0.2.1").1.contains("no target and no target group dbb"));
+    assert_eq!(refused(&other, "db", "192.0.2.1/24").0, 2);
+    assert_eq!(refused(&other, "db", "anywhere").0, 2);
+    assert!(refused(&key, "db", "192.0.2.1").1.contains("an enrolment of this key exists already"));
+    assert_eq!(ca.fails(&["bastion", "add", "b2", "--key", &other, "--targets", "db"]).0, 2);
+    assert_eq!(ca.events().len(), 1);
+
+    // A target that a bastion serves and that is gone is noticed.
+    let config = fs::read_to_string(ca.path("ca/ca.toml")).unwrap();
+    fs::write(ca.path("ca/ca.toml"), config.replace("name = \"web1\"", "name = \"web2\"")).unwrap();
+    assert!(ca.fails(&["check"]).1.contains("bastion b1 may serve web1, which is neither"));
+}
+
+#[test]
+fn check_tells_every_mistake_in_every_file() {
+    let ca = Ca::new();
+    let config = fs::read_to_string(ca.path("ca/ca.toml")).unwrap();
+    fs::write(ca.path("ca/ca.toml"), config.replace("max_ttl = \"5m\"", "max_ttl = \"25h\"")).unwrap();
+    fs::write(ca.path("ca/policy/default.cedar"), "permit (principal, action, resource);\n").unwrap();
+    fs::set_permissions(ca.path("ca/keys/user_ca"), fs::Permissions::from_mode(0o644)).unwrap();
+    fs::copy(ca.path("ca/keys/host_ca"), ca.path("ca/keys/session_ca")).unwrap();
+    fs::copy(ca.path("ca/keys/user_ca"), ca.path("ca/tls/key.pem")).unwrap();
+    fs::set_permissions(ca.path("ca/ca.db"), fs::Permissions::from_mode(0o640)).unwrap();
+    let (code, text) = ca.fails(&["check"]);
+    assert_eq!(code, 1);
+    for part in [
+        "ca/ca.toml:",
+        "a lifetime must be between 1s and 24h",
+        "default.cedar:1: the statement has no @id",
+        "keys/user_ca: can be used by others (mode 0644): chmod 600 ",
+        "holds the same key as ",
+        "tls/key.pem: ",
+        "ca.db: ",
+        "error: ",
+    ] {
+        assert!(text.contains(part), "no {part:?} in\n{text}");
+    }
+    let output = ca.run(&["check", "--json"]);
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let mistake = &report["mistakes"][0];
+    assert!(mistake["file"].as_str().unwrap().ends_with("ca.toml") && mistake["line"].is_u64() && mistake["remedy"].is_string());
+}
+
+#[test]
+fn row_27_check_notices_a_log_that_was_edited() {
+    let ca = Ca::new();
+    let alice = ca.key("alice", &["-t", "ed25519"]);
+    ca.succeeds(&["user", "add", "alice", "--key", &alice]);
+    ca.succeeds(&["user", "disable", "alice"]);
+    let database = rusqlite::Connection::open(ca.path("ca/ca.db")).unwrap();
+    database
+        .execute_batch("DROP TRIGGER log_is_never_changed; UPDATE log SET event = replace(event, 'alice', 'carol') WHERE seq = 1")
+        .unwrap();
+    drop(database);
+    let (code, text) = ca.fails(&["check"]);
+    assert!(code == 1 && text.contains("the log does not verify: row 1 was changed"), "{text}");
+}
+
+#[test]
+fn a_wrong_configuration_has_an_exit_code_of_its_own() {
+    let ca = Ca::new();
+    assert_eq!(ca.fails(&["pin", "--config", "absent.toml"]).0, 3);
+    let config = fs::read_to_string(ca.path("ca/ca.toml")).unwrap();
+    fs::write(ca.path("ca/ca.toml"), config.replace("[tls]", "[tsl]")).unwrap();
+    let (code, text) = ca.fails(&["pin"]);
+    assert!(code == 3 && text.contains("unknown key `tsl`"), "{text}");
+    // Nobody is kept from disabling somebody by a mistake elsewhere.
+    let alice = ca.key("alice", &["-t", "ed25519"]);
+    ca.succeeds(&["user", "add", "alice", "--key", &alice]);
+    ca.succeeds(&["user", "disable", "alice"]);
+}
+
+#[test]
+fn the_log_is_exported_to_a_new_file_too() {
+    let ca = Ca::new();
+    let alice = ca.key("alice", &["-t", "ed25519"]);
+    ca.succeeds(&["user", "add", "alice", "--key", &alice]);
+    ca.succeeds(&["log", "export", "--out", "log.ndjson"]);
+    let lines = fs::read_to_string(ca.path("log.ndjson")).unwrap();
+    let head: Value = serde_json::from_str(lines.lines().last().unwrap()).unwrap();
+    assert_eq!((lines.lines().count(), &head["seq"]), (2, &1.into()));
+    assert!(head["signature"].as_str().unwrap().starts_with("-----BEGIN SSH SIGNATURE-----"));
+    assert_eq!(ca.fails(&["log", "export", "--out", "log.ndjson"]).0, 1, "a file is never replaced");
+}
+
+#[test]
+fn every_command_explains_itself_and_its_exit_codes() {
+    let ca = Ca { directory: tempfile::tempdir().unwrap() };
+    for arguments in
+        [&["--help"][..], &["init", "--help"], &["check", "--help"], &["user", "--help"], &["bastion", "--help"], &["log", "--help"]]
+    {
+        assert!(ca.succeeds(arguments).contains("Exit codes:"), "{arguments:?}");
+    }
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(ca.succeeds(&["completions", shell]).contains("dayfly-ca"));
+    }
+}
