@@ -1,0 +1,385 @@
+//! The SSH library's callbacks of a client's connection, outer or inner. They turn what arrives into events and answer; they decide nothing and wait for
+//! nothing.
+
+mod attempts;
+mod channels;
+
+use crate::{
+    connection::{Connection, Entrance, Login, Person, Verdict},
+    flow::{Lane, Pressure, queue::Overflow},
+    inner, passthrough,
+    recorded::{self, Flooded},
+    session::{Event, Size, StartRequest, Terminal},
+    signal,
+    transport::Answers,
+};
+use attempts::Attempts;
+use channels::Channels;
+pub use channels::ClientMark;
+pub(crate) use channels::refuse;
+use dayfly_core::{
+    audit,
+    reason::{Reason, Refusal},
+    target::Mode,
+};
+use russh::{
+    Channel, ChannelId, Pty, Sig,
+    server::{Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Response, Session, VerifiedPublicKey},
+};
+use ssh_key::{Algorithm, Certificate};
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// Why a client's connection was ended.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The SSH library's reason.
+    #[error(transparent)]
+    Ssh(#[from] russh::Error),
+    /// The client does not keep to its window.
+    #[error(transparent)]
+    Overflow(#[from] Overflow),
+    /// The client asks for more than anybody can do.
+    #[error(transparent)]
+    Flooded(#[from] Flooded),
+}
+
+/// One client's connection, as the SSH library sees it.
+pub struct ClientHandler {
+    connection: Arc<Connection>,
+    entrance: Entrance,
+    attempts: Attempts,
+    login: Option<Login>,
+    /// Told once somebody is logged in.
+    logged_in: Option<oneshot::Sender<()>>,
+    channels: Channels,
+    pressure: Arc<Pressure>,
+}
+
+impl ClientHandler {
+    /// A handler for a connection that came in by `entrance`, and what tells when somebody is logged in.
+    pub fn new(connection: Arc<Connection>, entrance: Entrance, answers: Answers) -> (Self, oneshot::Receiver<()>) {
+        let (sender, receiver) = oneshot::channel();
+        let pressure = Arc::new(Pressure::default());
+        let handler = Self {
+            connection,
+            entrance,
+            attempts: Attempts::new(answers),
+            login: None,
+            logged_in: Some(sender),
+            channels: Channels::new(pressure.clone()),
+            pressure,
+        };
+        (handler, receiver)
+    }
+
+    /// Who logged in, or why they get nothing.
+    fn person(&self) -> Result<Arc<Person>, Refusal> {
+        match &self.login {
+            Some(Login::Person(person)) => Ok(person.clone()),
+            Some(Login::Told(refusal)) => Err(refusal.clone()),
+            None => Err(Refusal::new(Reason::CertificateRequired, "nobody is logged in", "log in first")),
+        }
+    }
+
+    /// A request that no session and no connection is given. Reported, since it may be an attempt.
+    fn report_forbidden(&self, what: &str) {
+        let refusal = Refusal::new(Reason::NotAllowed, format!("the bastion gives no {what}"), "");
+        let event = self.connection.refused(audit::Event::SessionRefused, &refusal).fact("asked", what);
+        let subject = self.person().ok().and_then(|person| person.verified.subject().cloned());
+        self.connection.report(match &subject {
+            Some(subject) => event.subject(subject),
+            None => event,
+        });
+    }
+
+    /// The channel's session takes `event`; a request is answered at once.
+    fn session_event(&mut self, channel: ChannelId, event: Event, session: &mut Session) -> Result<(), ClientError> {
+        match self.channels.session_event(channel, event)? {
+            Some(true) => session.channel_success(channel)?,
+            Some(false) => session.channel_failure(channel)?,
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// A kind of channel that nobody is given, in words.
+    async fn forbid_channel(&self, what: &str, reply: ChannelOpenHandle) -> Result<(), ClientError> {
+        self.report_forbidden(what);
+        let refusal = Refusal::new(Reason::NotAllowed, format!("the bastion gives no {what}"), "");
+        refuse(reply, &refusal).await;
+        Ok(())
+    }
+}
+
+impl Drop for ClientHandler {
+    /// The connection is over: what was tried in vain is reported now, when it is certain that nothing came of it.
+    fn drop(&mut self) {
+        if self.login.is_none()
+            && let Some(event) = self.attempts.report(&self.connection)
+        {
+            self.connection.report(event);
+        }
+    }
+}
+
+impl Handler for ClientHandler {
+    type Error = ClientError;
+
+    async fn authentication_banner(&mut self) -> Result<Option<String>, ClientError> {
+        self.attempts.begin();
+        Ok(None)
+    }
+
+    async fn auth_none(&mut self, _: &str) -> Result<Auth, ClientError> {
+        self.attempts.probe();
+        Ok(Auth::reject())
+    }
+
+    async fn auth_password(&mut self, _: &str, _: &str) -> Result<Auth, ClientError> {
+        self.attempts.other();
+        Ok(Auth::reject())
+    }
+
+    async fn auth_keyboard_interactive<'a>(&'a mut self, _: &str, _: &str, _: Option<Response<'a>>) -> Result<Auth, ClientError> {
+        self.attempts.other();
+        Ok(Auth::reject())
+    }
+
+    /// Sees the bare key only, and cannot tell whether a certificate is behind it: both are let go on to their proof.
+    async fn auth_publickey_offered(&mut self, _: &str, offer: PublicKeyOffer<'_>) -> Result<Auth, ClientError> {
+        self.attempts.offered(offer.public_key.key_data());
+        let sha1 = matches!(offer.algorithm, Algorithm::Rsa { hash: None });
+        Ok(if sha1 { Auth::reject() } else { Auth::Accept })
+    }
+
+    async fn auth_publickey(&mut self, _: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, ClientError> {
+        self.attempts.bare(key.public_key.key_data());
+        Ok(Auth::reject())
+    }
+
+    async fn auth_openssh_certificate(&mut self, user: &str, certificate: &Certificate) -> Result<Auth, ClientError> {
+        self.attempts.judged(certificate.public_key());
+        match self.connection.judge_login(&self.entrance, user, certificate) {
+            Verdict::Accept(login) => {
+                self.login = Some(login);
+                Ok(Auth::Accept)
+            }
+            Verdict::Deny => Ok(Auth::reject()),
+        }
+    }
+
+    async fn auth_succeeded(&mut self, _: &mut Session) -> Result<(), ClientError> {
+        if let Some(logged_in) = self.logged_in.take() {
+            let _ = logged_in.send(());
+        }
+        Ok(())
+    }
+
+    fn adjust_window(&mut self, _: ChannelId, _: u32) -> u32 {
+        self.pressure.window_target()
+    }
+
+    async fn channel_open_session(
+        &mut self,
+        channel: Channel<Msg>,
+        reply: ChannelOpenHandle,
+        session: &mut Session,
+    ) -> Result<(), ClientError> {
+        if let Err(refusal) = self.channels.make_room() {
+            refuse(reply, &refusal).await;
+            return Ok(());
+        }
+        let ask = match self.person() {
+            Ok(person) => recorded::Request::Session(self.entrance.clone(), person),
+            Err(refusal) => recorded::Request::Told(refusal),
+        };
+        let id = channel.id();
+        // The reading half would hold up the whole connection: bytes come by the callbacks below.
+        let (_, writer) = channel.split();
+        let queue = self.channels.open(id);
+        let control = recorded::open(self.connection.clone(), ask, reply, recorded::Client::new(writer, session.handle(), queue));
+        self.channels.set_session(id, control);
+        Ok(())
+    }
+
+    async fn channel_open_direct_tcpip(
+        &mut self,
+        channel: Channel<Msg>,
+        host: &str,
+        port: u32,
+        _: &str,
+        _: u32,
+        reply: ChannelOpenHandle,
+        _: &mut Session,
+    ) -> Result<(), ClientError> {
+        if matches!(self.entrance, Entrance::Inner { .. }) {
+            return self.forbid_channel("port forwarding from a target", reply).await;
+        }
+        let found = self
+            .channels
+            .make_room()
+            .and_then(|()| self.person())
+            .and_then(|person| Ok((person, self.connection.find_target(host, port)?)));
+        let (person, target) = match found {
+            Ok(found) => found,
+            Err(refusal) => {
+                if let Some(Login::Person(person)) = &self.login {
+                    let asked = format!("{}:{port}", host.chars().take(256).collect::<String>());
+                    let event = self.connection.refused(audit::Event::SessionRefused, &refusal).fact("asked", asked);
+                    self.connection.report(match person.verified.subject() {
+                        Some(subject) => event.subject(subject).serial(person.verified.serial()),
+                        None => event,
+                    });
+                }
+                refuse(reply, &refusal).await;
+                return Ok(());
+            }
+        };
+        let id = channel.id();
+        let (_, writer) = channel.split();
+        let queue = self.channels.open(id);
+        match target.mode {
+            Mode::Record => tokio::spawn(inner::answer(self.connection.clone(), person, target.name, reply, writer, queue)),
+            Mode::Passthrough => tokio::spawn(passthrough::run(self.connection.clone(), person, target, reply, writer, queue)),
+        };
+        Ok(())
+    }
+
+    async fn channel_open_x11(
+        &mut self,
+        _: Channel<Msg>,
+        _: &str,
+        _: u32,
+        reply: ChannelOpenHandle,
+        _: &mut Session,
+    ) -> Result<(), ClientError> {
+        self.forbid_channel("X11 channel", reply).await
+    }
+
+    async fn channel_open_forwarded_tcpip(
+        &mut self,
+        _: Channel<Msg>,
+        _: &str,
+        _: u32,
+        _: &str,
+        _: u32,
+        reply: ChannelOpenHandle,
+        _: &mut Session,
+    ) -> Result<(), ClientError> {
+        self.forbid_channel("forwarded port", reply).await
+    }
+
+    async fn channel_open_direct_streamlocal(
+        &mut self,
+        _: Channel<Msg>,
+        _: &str,
+        reply: ChannelOpenHandle,
+        _: &mut Session,
+    ) -> Result<(), ClientError> {
+        self.forbid_channel("Unix socket forwarding", reply).await
+    }
+
+    async fn data(&mut self, channel: ChannelId, data: &[u8], _: &mut Session) -> Result<(), ClientError> {
+        match self.channels.queue(channel) {
+            Some(queue) => Ok(queue.bytes(Lane::Main, data)?),
+            None => Ok(()),
+        }
+    }
+
+    async fn channel_eof(&mut self, channel: ChannelId, _: &mut Session) -> Result<(), ClientError> {
+        match self.channels.queue(channel) {
+            Some(queue) => Ok(queue.mark(ClientMark::Eof)?),
+            None => Ok(()),
+        }
+    }
+
+    async fn channel_close(&mut self, channel: ChannelId, _: &mut Session) -> Result<(), ClientError> {
+        self.channels.session_event(channel, Event::ClientClosed)?;
+        self.channels.close(channel);
+        Ok(())
+    }
+
+    async fn pty_request(
+        &mut self,
+        channel: ChannelId,
+        term: &str,
+        columns: u32,
+        rows: u32,
+        width: u32,
+        height: u32,
+        modes: &[(Pty, u32)],
+        session: &mut Session,
+    ) -> Result<(), ClientError> {
+        // The library puts an end mark in the place of each mode that it does not know; passed on, it would cut off the rest.
+        let modes = modes.iter().filter(|(mode, _)| *mode != Pty::TTY_OP_END).map(|(mode, value)| (*mode as u8, *value)).collect();
+        let terminal = Terminal { term: term.to_owned(), size: Size { columns, rows, width, height }, modes };
+        self.session_event(channel, Event::TerminalRequested(terminal), session)
+    }
+
+    async fn window_change_request(
+        &mut self,
+        channel: ChannelId,
+        columns: u32,
+        rows: u32,
+        width: u32,
+        height: u32,
+        session: &mut Session,
+    ) -> Result<(), ClientError> {
+        self.session_event(channel, Event::Resized(Size { columns, rows, width, height }), session)
+    }
+
+    async fn env_request(&mut self, channel: ChannelId, name: &str, value: &str, session: &mut Session) -> Result<(), ClientError> {
+        let event = Event::VariableRequested { name: name.to_owned(), value: value.to_owned() };
+        self.session_event(channel, event, session)
+    }
+
+    async fn shell_request(&mut self, channel: ChannelId, session: &mut Session) -> Result<(), ClientError> {
+        self.session_event(channel, Event::StartRequested(StartRequest::Shell), session)
+    }
+
+    async fn exec_request(&mut self, channel: ChannelId, command: &[u8], session: &mut Session) -> Result<(), ClientError> {
+        self.session_event(channel, Event::StartRequested(StartRequest::Exec(command.to_vec())), session)
+    }
+
+    async fn subsystem_request(&mut self, channel: ChannelId, name: &str, session: &mut Session) -> Result<(), ClientError> {
+        self.session_event(channel, Event::StartRequested(StartRequest::Subsystem(name.to_owned())), session)
+    }
+
+    async fn signal(&mut self, channel: ChannelId, signal: Sig, session: &mut Session) -> Result<(), ClientError> {
+        self.session_event(channel, Event::Signalled(signal::name(&signal)), session)
+    }
+
+    async fn x11_request(
+        &mut self,
+        channel: ChannelId,
+        _: bool,
+        _: &str,
+        _: &str,
+        _: u32,
+        session: &mut Session,
+    ) -> Result<(), ClientError> {
+        self.report_forbidden("X11 forwarding");
+        session.debug(true, "dayfly: the bastion gives no X11 forwarding", "en")?;
+        self.session_event(channel, Event::OtherRequested("x11-req"), session)
+    }
+
+    async fn agent_request(&mut self, channel: ChannelId, session: &mut Session) -> Result<bool, ClientError> {
+        // Many people's configuration asks for it everywhere, so it is kept with the session and not reported as an attempt.
+        session.debug(true, "dayfly: the bastion gives no agent forwarding", "en")?;
+        let answer = self.channels.session_event(channel, Event::OtherRequested("auth-agent-req@openssh.com"))?;
+        Ok(answer.unwrap_or(false))
+    }
+
+    async fn tcpip_forward(&mut self, _: &str, _: &mut u32, session: &mut Session) -> Result<bool, ClientError> {
+        self.report_forbidden("remote port forwarding");
+        session.debug(true, "dayfly: the bastion gives no remote port forwarding", "en")?;
+        Ok(false)
+    }
+
+    async fn streamlocal_forward(&mut self, _: &str, session: &mut Session) -> Result<bool, ClientError> {
+        self.report_forbidden("remote Unix socket forwarding");
+        session.debug(true, "dayfly: the bastion gives no remote Unix socket forwarding", "en")?;
+        Ok(false)
+    }
+}

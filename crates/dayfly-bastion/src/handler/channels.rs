@@ -1,0 +1,89 @@
+//! The open channels of a client's connection.
+
+use crate::{
+    flow::{Pressure, QueueReceiver, QueueSender, queue},
+    recorded::{Control, Flooded},
+    session::Event,
+};
+use dayfly_core::reason::{Reason, Refusal};
+use russh::{ChannelId, ChannelOpenFailure, server::ChannelOpenHandle};
+use std::{collections::HashMap, sync::Arc};
+
+/// How many channels one connection may have open.
+const MOST_CHANNELS: usize = 32;
+
+/// SSH_OPEN_ADMINISTRATIVELY_PROHIBITED (RFC 4254 section 5.1).
+const PROHIBITED: u32 = 1;
+
+/// Something that a client said between its bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientMark {
+    /// It sends no more.
+    Eof,
+}
+
+/// Refuses a channel in words that the client shows.
+pub(crate) async fn refuse(reply: ChannelOpenHandle, refusal: &Refusal) {
+    let words = crate::session::told(refusal);
+    let reason = words.lines().collect::<Vec<_>>().join("; ");
+    reply.reject(ChannelOpenFailure::Other { code: PROHIBITED, reason }).await;
+}
+
+/// By number: where a channel's bytes go, and which session its requests concern.
+pub(super) struct Channels {
+    open: HashMap<ChannelId, Open>,
+    pressure: Arc<Pressure>,
+}
+
+struct Open {
+    queue: QueueSender<ClientMark>,
+    session: Option<Arc<Control>>,
+}
+
+impl Channels {
+    pub(super) fn new(pressure: Arc<Pressure>) -> Self {
+        Self { open: HashMap::new(), pressure }
+    }
+
+    /// Whether one more channel may be opened. Forgets those that this side has closed: the library does not call back for them.
+    pub(super) fn make_room(&mut self) -> Result<(), Refusal> {
+        self.open.retain(|_, channel| !channel.queue.is_abandoned());
+        if self.open.len() < MOST_CHANNELS {
+            return Ok(());
+        }
+        Err(Refusal::new(
+            Reason::LimitReached,
+            format!("this connection has {MOST_CHANNELS} channels open already"),
+            "close some, or open another connection",
+        ))
+    }
+
+    /// Takes a channel in, and returns the far end of its queue.
+    pub(super) fn open(&mut self, id: ChannelId) -> QueueReceiver<ClientMark> {
+        let (queue, receiver) = queue(self.pressure.clone());
+        self.open.insert(id, Open { queue, session: None });
+        receiver
+    }
+
+    pub(super) fn set_session(&mut self, id: ChannelId, session: Arc<Control>) {
+        if let Some(channel) = self.open.get_mut(&id) {
+            channel.session = Some(session);
+        }
+    }
+
+    pub(super) fn queue(&self, id: ChannelId) -> Option<&QueueSender<ClientMark>> {
+        self.open.get(&id).map(|channel| &channel.queue)
+    }
+
+    /// The answer that the session gives to a request. Requests on channels without a session get a no.
+    pub(super) fn session_event(&self, id: ChannelId, event: Event) -> Result<Option<bool>, Flooded> {
+        match self.open.get(&id).and_then(|channel| channel.session.as_ref()) {
+            Some(session) => session.on(event),
+            None => Ok(event.wants_answer().then_some(false)),
+        }
+    }
+
+    pub(super) fn close(&mut self, id: ChannelId) {
+        self.open.remove(&id);
+    }
+}

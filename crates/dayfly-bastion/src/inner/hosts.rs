@@ -1,0 +1,120 @@
+//! The keys and certificates that answer for recorded targets: one key and one name each, kept on disk, renewed well before their end.
+
+use crate::{
+    authority::{Authority, AuthorityError},
+    files,
+    serving::server_config,
+};
+use dayfly_core::{
+    clock::Clock,
+    name::TargetName,
+    reason::{Reason, Refusal},
+};
+use russh::server::Config;
+use ssh_key::{Algorithm, Certificate, LineEnding, PrivateKey};
+use std::{
+    collections::HashMap,
+    io,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+/// A certificate is renewed when less than this is left of it, in seconds. It lives a day, so the CA may be away for hours.
+const RENEW_BEFORE_END: u64 = 8 * 60 * 60;
+
+/// Answers for targets.
+pub struct InnerHosts {
+    authority: Arc<dyn Authority>,
+    clock: Arc<dyn Clock>,
+    directory: PathBuf,
+    hosts: Mutex<HashMap<TargetName, Arc<tokio::sync::Mutex<Option<Host>>>>>,
+}
+
+/// What answers for one target.
+struct Host {
+    config: Arc<Config>,
+    ends_at: u64,
+}
+
+impl InnerHosts {
+    /// Keeps keys and certificates in `directory`.
+    pub fn new(authority: Arc<dyn Authority>, clock: Arc<dyn Clock>, directory: PathBuf) -> Self {
+        Self { authority, clock, directory, hosts: Mutex::default() }
+    }
+
+    /// What answers for `target`. Asks the CA if there is nothing to answer with, or soon will not be.
+    pub async fn config(&self, target: &TargetName) -> Result<Arc<Config>, Refusal> {
+        let slot = self.hosts.lock().unwrap_or_else(PoisonError::into_inner).entry(target.clone()).or_default().clone();
+        let mut slot = slot.lock().await;
+        let now = self.clock.unix_seconds();
+        if slot.is_none() {
+            *slot = self.load(target, now);
+        }
+        match &*slot {
+            Some(host) if now + RENEW_BEFORE_END < host.ends_at => return Ok(host.config.clone()),
+            _ => {}
+        }
+        match self.renew(target).await {
+            Ok(host) => Ok(slot.insert(host).config.clone()),
+            Err(refusal) => match &*slot {
+                // Still good for a while: the CA may come back in time.
+                Some(host) if now < host.ends_at => Ok(host.config.clone()),
+                _ => Err(refusal),
+            },
+        }
+    }
+
+    async fn renew(&self, target: &TargetName) -> Result<Host, Refusal> {
+        let key = self.key(target).map_err(|error| {
+            tracing::error!(%target, %error, "the key that answers for a target cannot be kept");
+            Refusal::new(Reason::TargetUnavailable, format!("the bastion cannot answer for {target} now"), "tell whoever runs the bastion")
+        })?;
+        let certificate = self.authority.inner_host_certificate(target, &key).await.map_err(|error| {
+            tracing::warn!(%target, %error, "no certificate to answer for a target with");
+            match error {
+                AuthorityError::Refused(refusal) => refusal,
+                unavailable @ AuthorityError::Unavailable { .. } => unavailable.refusal(),
+            }
+        })?;
+        if let Err(error) = self.keep(target, &certificate) {
+            tracing::warn!(%target, %error, "the certificate that answers for a target cannot be kept");
+        }
+        Ok(host(key, certificate))
+    }
+
+    /// The target's own key, made if there is none. Never another target's: a key carries one name.
+    fn key(&self, target: &TargetName) -> io::Result<PrivateKey> {
+        let path = self.directory.join(target.as_str());
+        if path.exists() {
+            return files::read_private_key(&path);
+        }
+        let key = PrivateKey::random(&mut rand::rng(), Algorithm::Ed25519).map_err(io::Error::other)?;
+        let pem = key.to_openssh(LineEnding::LF).map_err(io::Error::other)?;
+        files::write_private(&path, pem.as_bytes())?;
+        Ok(key)
+    }
+
+    fn load(&self, target: &TargetName, now: u64) -> Option<Host> {
+        let certificate = std::fs::read_to_string(certificate_path(&self.directory, target)).ok()?;
+        let certificate = dayfly_core::certificate::parse(&certificate).ok()?;
+        let key = files::read_private_key(&self.directory.join(target.as_str())).ok()?;
+        let is_good = certificate.public_key() == key.public_key().key_data()
+            && certificate.valid_principals() == [target.to_string()]
+            && now < certificate.valid_before();
+        is_good.then(|| host(key, certificate))
+    }
+
+    fn keep(&self, target: &TargetName, certificate: &Certificate) -> io::Result<()> {
+        let line = certificate.to_openssh().map_err(io::Error::other)?;
+        files::write_private(&certificate_path(&self.directory, target), line.as_bytes())
+    }
+}
+
+fn certificate_path(directory: &Path, target: &TargetName) -> PathBuf {
+    directory.join(format!("{target}-cert.pub"))
+}
+
+fn host(key: PrivateKey, certificate: Certificate) -> Host {
+    let ends_at = certificate.valid_before();
+    Host { config: Arc::new(server_config(key, Some(certificate))), ends_at }
+}

@@ -1,0 +1,58 @@
+//! The bastion: an SSH jump host that admits the CA's certificates only, and keeps evidence of every session.
+//!
+//! The way of a session: [`listener`] → [`handler`] → [`session`] (decides) → [`recorded`] (performs) → [`recorder`], [`upstream`], [`journal`].
+//!
+//! | Module | What it is |
+//! |---|---|
+//! | [`args`], [`commands`], [`config`], [`assemble`] | the program: what it is told, and the one place that names concrete adapters |
+//! | [`listener`], [`transport`], [`serving`] | connections: accepted, limited, cut |
+//! | [`connection`], [`door`] | who logged in, and who may open what; asked anew for every channel |
+//! | [`handler`] | the SSH library's callbacks → events. Decides nothing, waits for nothing |
+//! | [`session`] | the state machine of a recorded session: events → actions. No I/O |
+//! | [`recorded`], [`passthrough`] | the two kinds of session as tasks |
+//! | [`inner`] | the SSH server that answers for a recorded target inside a ProxyJump |
+//! | [`upstream`] | dials. Takes nothing but a permitted session |
+//! | [`flow`] | bytes between two connections, without a deadlock and in bounded memory |
+//! | [`authority`], [`watch`] | the port to the CA; what changed there |
+//! | [`recorder`], [`journal`], [`spool`] | evidence: of what happens inside sessions, and of sessions in the CA's log |
+//!
+//! Invariants:
+//! - Nothing is dialled without an [`authority::PermittedSession`], which only an admission here and a yes of the CA make together.
+//! - Nothing of a recorded session is forwarded that its [`recorder::Recording`] has not taken before.
+//! - No callback of the SSH library waits for anything but its own connection.
+
+pub mod algorithms;
+pub mod args;
+pub mod assemble;
+pub mod authority;
+pub mod bastion;
+pub mod clock;
+pub mod commands;
+pub mod config;
+pub mod connection;
+pub mod door;
+pub mod files;
+pub mod flow;
+pub mod handler;
+pub mod inner;
+pub mod journal;
+pub mod life;
+pub mod listener;
+pub mod passthrough;
+pub mod recorded;
+pub mod recorder;
+pub mod serving;
+pub mod session;
+pub mod signal;
+pub mod spool;
+pub mod transport;
+pub mod upstream;
+pub mod watch;
+
+#[cfg(test)]
+mod smoke;
+
+/// How the bastion introduces itself to either side (RFC 4253 section 4.2). Without a version: that is nobody's business before the login.
+pub(crate) fn identification() -> russh::SshId {
+    russh::SshId::Standard(std::borrow::Cow::Borrowed("SSH-2.0-dayfly"))
+}

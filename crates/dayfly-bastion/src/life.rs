@@ -1,0 +1,75 @@
+//! The bastion's life: sessions hold on to it, so that it ends after they are sealed, and learn from it that they must end.
+
+use tokio::sync::watch;
+
+/// What sessions hold, and watch.
+#[derive(Debug, Clone)]
+pub struct Life {
+    sessions: watch::Sender<usize>,
+    stopping: watch::Sender<bool>,
+}
+
+impl Default for Life {
+    fn default() -> Self {
+        Self { sessions: watch::Sender::new(0), stopping: watch::Sender::new(false) }
+    }
+}
+
+impl Life {
+    /// A token, to be held while a session lives.
+    pub fn token(&self) -> Token {
+        self.sessions.send_modify(|sessions| *sessions += 1);
+        Token(self.sessions.clone())
+    }
+
+    /// Tells the sessions to end.
+    pub fn stop(&self) {
+        self.stopping.send_replace(true);
+    }
+
+    /// Returns when sessions are to end.
+    pub fn stopping(&self) -> impl Future<Output = ()> + Send + 'static {
+        let mut stopping = self.stopping.subscribe();
+        async move {
+            // A life whose end was forgotten goes on.
+            if stopping.wait_for(|stopping| *stopping).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// Returns when no session lives.
+    pub async fn idle(&self) {
+        let _ = self.sessions.subscribe().wait_for(|sessions| *sessions == 0).await;
+    }
+}
+
+/// Held while a session lives.
+#[derive(Debug)]
+pub struct Token(watch::Sender<usize>);
+
+impl Drop for Token {
+    fn drop(&mut self) {
+        self.0.send_modify(|sessions| *sessions = sessions.saturating_sub(1));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_life_is_idle_once_every_session_is_over() {
+        let life = Life::default();
+        life.idle().await;
+        let token = life.token();
+        let waiting = tokio::spawn({
+            let life = life.clone();
+            async move { life.idle().await }
+        });
+        life.stop();
+        life.stopping().await;
+        drop(token);
+        assert!(waiting.await.is_ok());
+    }
+}

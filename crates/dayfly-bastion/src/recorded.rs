@@ -1,0 +1,266 @@
+//! A recorded session as a task: performs what the state machine decides, between a client's channel and a target's.
+//!
+//! Callbacks and the two pumps feed events into the [`Control`]; the state machine's answers come out of it in order, and this task performs them one by one.
+
+mod client;
+mod control;
+mod download;
+pub(crate) mod report;
+mod target;
+mod upload;
+
+pub use client::Client;
+pub use control::{Control, Flooded};
+
+use crate::{
+    authority::PermittedSession,
+    connection::{Connection, Entrance, Person},
+    recorder::{Recording, RecordingFailure},
+    session::{Action, Ending, Event, Plan, Rules},
+    upstream::{self, TargetConnection},
+};
+use control::Outbox;
+use dayfly_core::reason::{Reason, Refusal};
+use dayfly_recording::{Outcome, Stream};
+use download::Download;
+use report::Report;
+use russh::server::ChannelOpenHandle;
+use std::sync::Arc;
+use target::Word;
+use tokio::task::JoinSet;
+use upload::Upload;
+
+/// Extended data of this type is the error stream (RFC 4254 section 5.2).
+const STDERR: u32 = 1;
+
+/// What somebody who opens a session channel wants.
+pub enum Request {
+    /// A session, by this way in.
+    Session(Entrance, Arc<Person>),
+    /// Nothing that they can have: to be told why.
+    Told(Refusal),
+}
+
+/// Starts the task of a session whose channel is being opened. Returns what feeds it.
+pub fn open(connection: Arc<Connection>, request: Request, reply: ChannelOpenHandle, client: Client) -> Arc<Control> {
+    let (control, outbox) = Control::new();
+    let task = Task { connection, control: control.clone(), client, pumps: JoinSet::new(), report: Report::default() };
+    tokio::spawn(task.run(request, reply, outbox));
+    control
+}
+
+struct Task {
+    connection: Arc<Connection>,
+    control: Arc<Control>,
+    client: Client,
+    pumps: JoinSet<()>,
+    report: Report,
+}
+
+/// A session that the CA permitted and whose recording has begun.
+struct Permitted {
+    session: PermittedSession,
+    recording: Arc<Recording>,
+    target: Option<TargetConnection>,
+}
+
+/// Why an action could not be performed.
+enum Trouble {
+    Recording(RecordingFailure),
+    Target,
+}
+
+impl From<RecordingFailure> for Trouble {
+    fn from(failure: RecordingFailure) -> Self {
+        Self::Recording(failure)
+    }
+}
+
+impl Task {
+    async fn run(mut self, request: Request, reply: ChannelOpenHandle, outbox: Outbox) {
+        // Held until the session is sealed, so that a bastion that drains waits for it.
+        let _alive = self.connection.bastion.life.token();
+        match self.permit(request).await {
+            Ok(permitted) => {
+                reply.accept().await;
+                self.carry(permitted, outbox).await;
+            }
+            Err(refusal) => {
+                self.control.event(Event::Refused(refusal));
+                reply.accept().await;
+                self.tell(outbox).await;
+            }
+        }
+    }
+
+    /// Admission here, the CA's yes, and a recording that is on disk, in this order. What is refused is reported.
+    async fn permit(&mut self, request: Request) -> Result<Permitted, Refusal> {
+        let (entrance, person) = match request {
+            Request::Session(entrance, person) => (entrance, person),
+            Request::Told(refusal) => return Err(refusal),
+        };
+        let connection = &self.connection;
+        let session = connection.permit(connection.admit_session(&entrance, &person), &person).await?;
+        self.report.begin();
+        let facts = report::facts(connection, &session);
+        match connection.bastion.recorder.begin(facts, connection.bastion.clock.now()).await {
+            Ok(recording) => {
+                let verified = session.certificate();
+                let rules = Rules::new(session.permit().rules.clone(), verified.extensions().clone(), verified.force_command().cloned());
+                self.control.event(Event::Permitted(rules));
+                Ok(Permitted { session, recording: Arc::new(recording), target: None })
+            }
+            Err(RecordingFailure(cause)) => {
+                tracing::error!(session = %session.session(), cause, "a session cannot be recorded");
+                let refusal = Refusal::new(
+                    Reason::RecordingUnavailable,
+                    "the session cannot be recorded, so it cannot start",
+                    "tell whoever runs the bastion: its disk may be full",
+                );
+                self.report.not_recorded(connection, &session, &refusal);
+                Err(refusal)
+            }
+        }
+    }
+
+    /// A session that only tells why there is none.
+    async fn tell(self, mut outbox: Outbox) {
+        let gone = self.client.gone().clone();
+        while let Some(Some(action)) = gone.or_gone(outbox.next()).await {
+            if matches!(action, Action::Finish(_)) {
+                break;
+            }
+            self.client.hear(action).await;
+        }
+        self.client.close().await;
+    }
+
+    async fn carry(mut self, mut permitted: Permitted, mut outbox: Outbox) {
+        let session = permitted.session.clone();
+        let recording = permitted.recording.clone();
+        let gone = self.client.gone().clone();
+        let mut snapshot = self.connection.bastion.snapshot.clone();
+        let (mut has_left, mut has_dialled, mut has_stopped, mut is_watching) = (false, false, false, true);
+        let dialling = upstream::log_in(&session);
+        let stopping = self.connection.bastion.life.stopping();
+        tokio::pin!(dialling, stopping);
+        let ending = loop {
+            tokio::select! {
+                biased;
+                action = outbox.next() => match action {
+                    Some(Action::Finish(ending)) => break ending,
+                    Some(action) => self.perform(&mut permitted, action).await,
+                    None => break Ending::new(Outcome::ClientGone, "the session was let go of"),
+                },
+                () = gone.clone().wait(), if !has_left => {
+                    has_left = true;
+                    self.control.event(Event::ClientGone);
+                }
+                outcome = &mut dialling, if !has_dialled => {
+                    has_dialled = true;
+                    self.control.event(match outcome {
+                        Ok(target) => {
+                            permitted.target = Some(target);
+                            Event::TargetReady
+                        }
+                        Err(refusal) => Event::TargetFailed(refusal),
+                    });
+                }
+                RecordingFailure(cause) = recording.failure() => self.control.event(Event::RecordingFailed(cause)),
+                changed = snapshot.changed(), if is_watching => {
+                    is_watching = changed.is_ok();
+                    let certificate = session.certificate();
+                    if snapshot.borrow_and_update().revocations().cover(certificate.serial(), certificate.subject()) {
+                        self.control.event(terminated(Reason::Revoked, "the certificate, or its holder's access, was revoked"));
+                    }
+                }
+                () = &mut stopping, if !has_stopped => {
+                    has_stopped = true;
+                    self.control.event(terminated(Reason::LimitReached, "the bastion is being stopped"));
+                }
+            }
+        };
+        self.end(permitted, ending).await;
+    }
+
+    /// Seals, then closes: what the person sees as the end is evidence already.
+    async fn end(mut self, permitted: Permitted, ending: Ending) {
+        self.pumps.shutdown().await;
+        let sealed = permitted.recording.finish(&ending).await;
+        if let Err(RecordingFailure(cause)) = &sealed {
+            tracing::error!(session = %permitted.session.session(), cause, "a recording could not be sealed; the next start will try again");
+        }
+        self.report.end(&self.connection, &permitted.session, &ending, sealed.as_ref().ok());
+        self.client.close().await;
+        if let Some(target) = permitted.target {
+            target::close(&target).await;
+        }
+    }
+
+    async fn perform(&mut self, permitted: &mut Permitted, action: Action) {
+        match self.record_and_pass(permitted, &action).await {
+            Ok(()) => self.client.hear(action).await,
+            Err(Trouble::Recording(RecordingFailure(cause))) => self.control.event(Event::RecordingFailed(cause)),
+            Err(Trouble::Target) => self.control.event(Event::TargetGone),
+        }
+    }
+
+    /// Everything is recorded before anybody else learns of it.
+    async fn record_and_pass(&mut self, permitted: &mut Permitted, action: &Action) -> Result<(), Trouble> {
+        let recording = &permitted.recording;
+        let word = match action {
+            Action::Begin(plan) => return self.begin(permitted, plan).await,
+            Action::Resize(size) => {
+                recording.resized(*size).await?;
+                Word::Resize(*size)
+            }
+            Action::Signal(name) => {
+                recording.signalled(name).await?;
+                Word::Signal(name)
+            }
+            Action::TargetEof => {
+                recording.eof(Stream::Stdin).await?;
+                Word::Eof
+            }
+            Action::NoteRefused(what) => return Ok(recording.refused(what, "the bastion does not give it").await?),
+            Action::ClientEof => return Ok(recording.eof(Stream::Stdout).await?),
+            Action::ClientExit(exit) => {
+                self.report.exited(exit);
+                return Ok(recording.exited(exit).await?);
+            }
+            Action::Accept | Action::Decline | Action::Tell(_) | Action::Finish(_) => return Ok(()),
+        };
+        target::say(permitted.target.as_ref(), word).await
+    }
+
+    /// Asks the target for everything that was planned, and lets bytes flow.
+    async fn begin(&mut self, permitted: &mut Permitted, plan: &Plan) -> Result<(), Trouble> {
+        permitted.recording.started(plan).await?;
+        target::say(permitted.target.as_ref(), Word::Ask(plan)).await?;
+        let (Some(target), Some(queue)) = (&mut permitted.target, self.client.take_queue()) else { return Err(Trouble::Target) };
+        let Some(incoming) = target.incoming.take() else { return Err(Trouble::Target) };
+        let upload = Upload {
+            control: self.control.clone(),
+            recording: permitted.recording.clone(),
+            target: target.channel.clone(),
+            queue,
+            counts: self.report.counts(),
+            download_pressure: incoming.pressure().clone(),
+        };
+        let download = Download {
+            control: self.control.clone(),
+            recording: permitted.recording.clone(),
+            client: self.client.channel(),
+            incoming,
+            counts: self.report.counts(),
+            terminal_asked: plan.terminal.is_some(),
+        };
+        self.pumps.spawn(upload.run());
+        self.pumps.spawn(download.run());
+        Ok(())
+    }
+}
+
+fn terminated(reason: Reason, message: &str) -> Event {
+    Event::Terminated { reason, message: message.to_owned() }
+}

@@ -1,0 +1,73 @@
+//! From the target to the client: recorded first, then sent. What the target says between its bytes becomes events, in its place.
+
+use super::{Control, STDERR, report::Counts};
+use crate::{
+    flow::{Lane, Piece, QueueReceiver},
+    recorder::Recording,
+    session::Event,
+    upstream::TargetMark,
+};
+use bytes::Bytes;
+use dayfly_recording::Stream;
+use russh::{ChannelWriteHalf, server};
+use std::sync::Arc;
+
+pub(super) struct Download {
+    pub(super) control: Arc<Control>,
+    pub(super) recording: Arc<Recording>,
+    pub(super) client: Arc<ChannelWriteHalf<server::Msg>>,
+    pub(super) incoming: QueueReceiver<TargetMark>,
+    pub(super) counts: Arc<Counts>,
+    /// The first answer that comes is about a terminal.
+    pub(super) terminal_asked: bool,
+}
+
+impl Download {
+    /// Runs until the target is gone.
+    pub(super) async fn run(mut self) {
+        while let Some(piece) = self.incoming.take().await {
+            let event = match piece {
+                Piece::Bytes(lane, bytes) => match self.pass_on(lane, bytes).await {
+                    Ok(()) => continue,
+                    Err(event) => event,
+                },
+                Piece::Mark(mark) => match self.meaning(mark) {
+                    Some(event) => event,
+                    None => continue,
+                },
+            };
+            self.control.event(event);
+        }
+        self.control.event(Event::TargetGone);
+    }
+
+    async fn pass_on(&self, lane: Lane, bytes: Bytes) -> Result<(), Event> {
+        let (stream, count) = match lane {
+            Lane::Main => (Stream::Stdout, bytes.len()),
+            Lane::Stderr => (Stream::Stderr, bytes.len()),
+        };
+        self.recording.bytes(stream, bytes.clone()).await.map_err(|failure| Event::RecordingFailed(failure.0))?;
+        self.counts.down(count);
+        let sent = match lane {
+            Lane::Main => self.client.data_bytes(bytes).await,
+            Lane::Stderr => self.client.extended_data_bytes(STDERR, bytes).await,
+        };
+        sent.map_err(|_| Event::ClientGone)
+    }
+
+    fn meaning(&mut self, mark: TargetMark) -> Option<Event> {
+        Some(match mark {
+            TargetMark::Answer(granted) => {
+                let about_terminal = std::mem::take(&mut self.terminal_asked);
+                match (granted, about_terminal) {
+                    (true, _) => return None,
+                    (false, true) => Event::TerminalDeclined,
+                    (false, false) => Event::StartDeclined,
+                }
+            }
+            TargetMark::Eof => Event::TargetEof,
+            TargetMark::Exit(exit) => Event::TargetExited(exit),
+            TargetMark::Close => Event::TargetClosed,
+        })
+    }
+}

@@ -1,0 +1,51 @@
+//! From the client to the target: recorded first, then sent.
+
+use super::{Control, report::Counts};
+use crate::{
+    flow::{Piece, Pressure, QueueReceiver},
+    handler::ClientMark,
+    recorder::Recording,
+    session::Event,
+};
+use dayfly_recording::Stream;
+use russh::{ChannelWriteHalf, client};
+use std::sync::Arc;
+
+pub(super) struct Upload {
+    pub(super) control: Arc<Control>,
+    pub(super) recording: Arc<Recording>,
+    pub(super) target: Arc<ChannelWriteHalf<client::Msg>>,
+    pub(super) queue: QueueReceiver<ClientMark>,
+    pub(super) counts: Arc<Counts>,
+    pub(super) download_pressure: Arc<Pressure>,
+}
+
+impl Upload {
+    /// Runs until the client is gone. After its end of input too: the queue is what tells that a client has left.
+    pub(super) async fn run(mut self) {
+        while let Some(piece) = self.queue.take().await {
+            match piece {
+                Piece::Mark(ClientMark::Eof) => self.control.event(Event::ClientEof),
+                Piece::Bytes(_, bytes) => {
+                    if let Err(failure) = self.recording.bytes(Stream::Stdin, bytes.clone()).await {
+                        return self.control.event(Event::RecordingFailed(failure.0));
+                    }
+                    self.counts.up(bytes.len());
+                    // The window adjustment that this may wait for can stand behind output that nobody takes.
+                    let starving = self.target.writable_packet_size().await < bytes.len();
+                    if starving {
+                        self.download_pressure.set_starving(true);
+                    }
+                    let sent = self.target.data_bytes(bytes).await;
+                    if starving {
+                        self.download_pressure.set_starving(false);
+                    }
+                    if sent.is_err() {
+                        return self.control.event(Event::TargetGone);
+                    }
+                }
+            }
+        }
+        self.control.event(Event::ClientGone);
+    }
+}

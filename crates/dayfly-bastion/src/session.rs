@@ -1,0 +1,305 @@
+//! The state machine of a recorded session: events in, actions out. No I/O, no clock, no SSH library.
+//!
+//! One session is one session channel. What the client asks for, what the target answers and what goes wrong arrive as [`Event`]s in some order; the machine
+//! answers with [`Action`]s to perform in theirs. Bytes do not pass through it, only their ends do.
+//!
+//! Invariants, whatever the order of events (a property test drives them at random):
+//! - every request is answered once, yes or no, at once;
+//! - nothing is asked of the target before the CA permitted the session, and nothing that the role, the certificate or an earlier refusal rules out;
+//! - one start a channel;
+//! - the client learns the end of the output and the exit once each, before its channel closes;
+//! - exactly one [`Action::Finish`], the last action of all.
+
+mod action;
+mod event;
+mod rules;
+mod words;
+
+pub use action::{Action, Plan};
+pub use event::{Ending, Event, Exit, Size, StartRequest, Terminal};
+pub use rules::Rules;
+pub use words::{EXIT_REFUSED, told};
+
+use dayfly_core::reason::{Reason, Refusal};
+use dayfly_recording::Outcome;
+
+/// How many environment variables one session may set.
+const MOST_VARIABLES: usize = 64;
+
+/// The longest value of an environment variable, in bytes.
+const LONGEST_VALUE: usize = 4096;
+
+/// The longest command, `TERM` or subsystem name, in bytes.
+const LONGEST_COMMAND: usize = 64 * 1024;
+
+/// A session, from the opening of its channel on.
+#[derive(Debug)]
+pub struct Session {
+    standing: Standing,
+    target: Target,
+    terminal: Option<Terminal>,
+    environment: Vec<(String, String)>,
+    notes: Vec<String>,
+    start: Option<StartRequest>,
+    exit_sent: bool,
+    client_eof_sent: bool,
+    target_eof_sent: bool,
+}
+
+/// Whether anything may be started.
+#[derive(Debug)]
+enum Standing {
+    /// The CA has not answered yet; the channel is not open.
+    Asked,
+    /// The CA said yes, and these are its rules.
+    Permitted(Rules),
+    /// Somebody said no. The session exists to tell why.
+    Refused(Refusal),
+    /// It is over.
+    Over,
+}
+
+/// How far the target is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Target {
+    /// Nobody is connected yet.
+    Away,
+    /// Logged in, nothing started.
+    Ready,
+    /// The start was asked for.
+    Begun,
+}
+
+impl Default for Session {
+    fn default() -> Self {
+        Self {
+            standing: Standing::Asked,
+            target: Target::Away,
+            terminal: None,
+            environment: Vec::new(),
+            notes: Vec::new(),
+            start: None,
+            exit_sent: false,
+            client_eof_sent: false,
+            target_eof_sent: false,
+        }
+    }
+}
+
+impl Session {
+    /// What is to be done about `event`.
+    pub fn on(&mut self, event: Event) -> Vec<Action> {
+        if matches!(self.standing, Standing::Over) {
+            return if event.wants_answer() { vec![Action::Decline] } else { Vec::new() };
+        }
+        match event {
+            Event::Permitted(rules) => self.permitted(rules),
+            Event::Refused(refusal) => self.refused(refusal),
+            Event::TerminalRequested(terminal) => vec![self.terminal(terminal)],
+            Event::VariableRequested { name, value } => vec![self.variable(name, value)],
+            Event::StartRequested(start) => self.start(start),
+            Event::OtherRequested(what) => self.other(what),
+            Event::Resized(size) => self.resized(size),
+            Event::Signalled(name) => self.signalled(name),
+            Event::ClientEof => self.client_eof(),
+            Event::ClientClosed => self.client_closed(),
+            Event::ClientGone => self.over(Ending::new(Outcome::ClientGone, "the person's connection was lost")),
+            Event::TargetReady => self.target_ready(),
+            Event::TargetFailed(refusal) => self.refused(refusal),
+            Event::TerminalDeclined => self.tell_now("the target gives no terminal"),
+            Event::StartDeclined => self.start_declined(),
+            Event::TargetEof => self.target_eof(),
+            Event::TargetExited(exit) => self.target_exited(exit),
+            Event::TargetClosed => self.target_closed(),
+            Event::TargetGone => self.failed(Outcome::TargetGone, Reason::TargetUnavailable, "the connection to the target was lost"),
+            Event::RecordingFailed(cause) => self.recording_failed(&cause),
+            Event::Terminated { reason, message } => self.failed(Outcome::Terminated, reason, &message),
+        }
+    }
+
+    fn permitted(&mut self, rules: Rules) -> Vec<Action> {
+        if matches!(self.standing, Standing::Asked) {
+            self.standing = Standing::Permitted(rules);
+        }
+        Vec::new()
+    }
+
+    /// Told at once if the start was already asked for, else as soon as it is.
+    fn refused(&mut self, refusal: Refusal) -> Vec<Action> {
+        if self.start.is_some() {
+            let outcome = if refusal.reason == Reason::TargetUnavailable { Outcome::TargetGone } else { Outcome::Refused };
+            return self.tell_and_end(&refusal, outcome);
+        }
+        if !matches!(self.standing, Standing::Refused(_)) {
+            self.standing = Standing::Refused(refusal);
+        }
+        Vec::new()
+    }
+
+    fn terminal(&mut self, terminal: Terminal) -> Action {
+        let Standing::Permitted(rules) = &self.standing else { return Action::Decline };
+        if self.start.is_some() || self.terminal.is_some() || terminal.term.len() > LONGEST_COMMAND {
+            return Action::Decline;
+        }
+        if !rules.terminal_allowed() {
+            self.notes.push("no terminal: the role has no permit-pty".to_owned());
+            return Action::Decline;
+        }
+        self.terminal = Some(terminal);
+        Action::Accept
+    }
+
+    fn variable(&mut self, name: String, value: String) -> Action {
+        let Standing::Permitted(rules) = &self.standing else { return Action::Decline };
+        let fits = self.environment.len() < MOST_VARIABLES && value.len() <= LONGEST_VALUE && !value.contains('\0');
+        if self.start.is_some() || !fits || !rules.variable_allowed(&name) {
+            return Action::Decline;
+        }
+        self.environment.push((name, value));
+        Action::Accept
+    }
+
+    fn start(&mut self, start: StartRequest) -> Vec<Action> {
+        if self.start.is_some() || start.length() > LONGEST_COMMAND {
+            return vec![Action::Decline];
+        }
+        let refusal = match &self.standing {
+            Standing::Permitted(rules) => rules.judge(&start).err(),
+            Standing::Refused(refusal) => Some(refusal.clone()),
+            Standing::Asked | Standing::Over => return vec![Action::Decline],
+        };
+        self.start = Some(start);
+        // A failure reply carries no words, so the start is accepted and the refusal told in its place.
+        let mut actions = vec![Action::Accept];
+        match refusal {
+            Some(refusal) => actions.extend(self.tell_and_end(&refusal, Outcome::Refused)),
+            None => actions.extend(self.begin_if_ready()),
+        }
+        actions
+    }
+
+    fn target_ready(&mut self) -> Vec<Action> {
+        if self.target == Target::Away {
+            self.target = Target::Ready;
+        }
+        self.begin_if_ready()
+    }
+
+    fn begin_if_ready(&mut self) -> Vec<Action> {
+        let (Some(start), Target::Ready, Standing::Permitted(rules)) = (&self.start, self.target, &self.standing) else {
+            return Vec::new();
+        };
+        self.target = Target::Begun;
+        let plan = Plan {
+            terminal: self.terminal.clone(),
+            environment: std::mem::take(&mut self.environment),
+            start: start.clone(),
+            forced: rules.force_command().cloned(),
+        };
+        let notes = std::mem::take(&mut self.notes);
+        notes.into_iter().map(|note| Action::Tell(format!("dayfly: {note}\r\n"))).chain([Action::Begin(plan)]).collect()
+    }
+
+    /// X11, agent forwarding and whatever else a channel can be asked for.
+    fn other(&mut self, what: &'static str) -> Vec<Action> {
+        vec![Action::Decline, Action::NoteRefused(what)]
+    }
+
+    fn resized(&mut self, size: Size) -> Vec<Action> {
+        let Some(terminal) = &mut self.terminal else { return Vec::new() };
+        terminal.size = size;
+        if self.target == Target::Begun { vec![Action::Resize(size)] } else { Vec::new() }
+    }
+
+    fn signalled(&mut self, name: String) -> Vec<Action> {
+        // RFC 4254 section 6.10: names without SIG; local ones end in @domain.
+        let well_formed =
+            !name.is_empty() && name.len() <= 32 && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'@' | b'.' | b'-'));
+        if self.target == Target::Begun && well_formed { vec![Action::Signal(name)] } else { Vec::new() }
+    }
+
+    fn client_eof(&mut self) -> Vec<Action> {
+        if self.target != Target::Begun || std::mem::replace(&mut self.target_eof_sent, true) {
+            return Vec::new();
+        }
+        vec![Action::TargetEof]
+    }
+
+    fn target_eof(&mut self) -> Vec<Action> {
+        if self.target != Target::Begun || std::mem::replace(&mut self.client_eof_sent, true) {
+            return Vec::new();
+        }
+        vec![Action::ClientEof]
+    }
+
+    fn target_exited(&mut self, exit: Exit) -> Vec<Action> {
+        if self.target != Target::Begun || std::mem::replace(&mut self.exit_sent, true) {
+            return Vec::new();
+        }
+        vec![Action::ClientExit(exit)]
+    }
+
+    fn start_declined(&mut self) -> Vec<Action> {
+        if self.target != Target::Begun {
+            return Vec::new();
+        }
+        let what = self.start.as_ref().map_or_else(|| "start".to_owned(), |start| start.to_string());
+        let refusal = Refusal::new(
+            Reason::TargetUnavailable,
+            format!("the target does not give a {what}"),
+            "ask whoever runs the target what its sshd allows",
+        );
+        self.tell_and_end(&refusal, Outcome::Refused)
+    }
+
+    fn target_closed(&mut self) -> Vec<Action> {
+        if self.target != Target::Begun {
+            return self.on(Event::TargetGone);
+        }
+        self.over(Ending::new(Outcome::Completed, "the target ended the session"))
+    }
+
+    fn client_closed(&mut self) -> Vec<Action> {
+        let ending = match self.target {
+            Target::Begun if self.exit_sent => Ending::new(Outcome::Completed, "the person left after the end"),
+            Target::Begun => Ending::new(Outcome::ClientGone, "the person closed the session before its end"),
+            Target::Away | Target::Ready => Ending::new(Outcome::Completed, "nothing was started"),
+        };
+        self.over(ending)
+    }
+
+    fn recording_failed(&mut self, cause: &str) -> Vec<Action> {
+        self.failed(Outcome::RecordingFailed, Reason::RecordingUnavailable, &format!("the session cannot be recorded any more: {cause}"))
+    }
+
+    /// Something other than the two sides ended it.
+    fn failed(&mut self, outcome: Outcome, reason: Reason, message: &str) -> Vec<Action> {
+        self.tell_and_end(&Refusal::new(reason, message, ""), outcome)
+    }
+
+    fn tell_now(&mut self, note: &str) -> Vec<Action> {
+        if self.target == Target::Begun { vec![Action::Tell(format!("dayfly: {note}\r\n"))] } else { Vec::new() }
+    }
+
+    fn tell_and_end(&mut self, refusal: &Refusal, outcome: Outcome) -> Vec<Action> {
+        let mut actions = vec![Action::Tell(told(refusal))];
+        if !std::mem::replace(&mut self.exit_sent, true) {
+            actions.push(Action::ClientExit(Exit::Status(EXIT_REFUSED)));
+        }
+        actions.extend(self.over(Ending { outcome, reason: refusal.message.clone(), refusal: Some(refusal.clone()) }));
+        actions
+    }
+
+    fn over(&mut self, ending: Ending) -> Vec<Action> {
+        self.standing = Standing::Over;
+        let mut actions = Vec::new();
+        if ending.outcome != Outcome::ClientGone && !std::mem::replace(&mut self.client_eof_sent, true) {
+            actions.push(Action::ClientEof);
+        }
+        actions.push(Action::Finish(ending));
+        actions
+    }
+}
+
+#[cfg(test)]
+mod tests;

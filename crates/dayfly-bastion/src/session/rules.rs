@@ -1,0 +1,56 @@
+//! What a permitted session may do: the role's session rules and the certificate's own limits.
+
+use super::StartRequest;
+use dayfly_core::{
+    reason::{Reason, Refusal},
+    role::{Extension, ForceCommand, SessionRules, Start},
+};
+use std::collections::BTreeSet;
+
+/// The one subsystem that roles know.
+const SFTP: &str = "sftp";
+
+/// The limits of one session.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    session: SessionRules,
+    extensions: BTreeSet<Extension>,
+    force_command: Option<ForceCommand>,
+}
+
+impl Rules {
+    /// The role's rules as the CA told them, and what the person's certificate carries.
+    pub fn new(session: SessionRules, extensions: BTreeSet<Extension>, force_command: Option<ForceCommand>) -> Self {
+        Self { session, extensions, force_command }
+    }
+
+    pub(super) fn terminal_allowed(&self) -> bool {
+        self.extensions.contains(&Extension::PermitPty)
+    }
+
+    pub(super) fn variable_allowed(&self, name: &str) -> bool {
+        self.session.allows_environment(name)
+    }
+
+    pub(super) fn force_command(&self) -> Option<&ForceCommand> {
+        self.force_command.as_ref()
+    }
+
+    /// Whether `start` may be started.
+    pub(super) fn judge(&self, start: &StartRequest) -> Result<(), Refusal> {
+        if self.force_command.is_some() && matches!(start, StartRequest::Subsystem(_)) {
+            return Err(not_allowed("the certificate allows one command only, and no subsystem"));
+        }
+        let kind = match start {
+            StartRequest::Shell => Start::Shell,
+            StartRequest::Exec(_) => Start::Exec,
+            StartRequest::Subsystem(name) if name == SFTP => Start::Sftp,
+            StartRequest::Subsystem(_) => return Err(not_allowed(&format!("no role allows the {start}"))),
+        };
+        if self.session.allow.contains(&kind) { Ok(()) } else { Err(not_allowed(&format!("the role does not allow a {start}"))) }
+    }
+}
+
+fn not_allowed(message: &str) -> Refusal {
+    Refusal::new(Reason::NotAllowed, message, "ask for a role that allows it: dayfly roles")
+}

@@ -1,0 +1,99 @@
+//! The whole bastion over loopback: a real SSH client in front, a real SSH server behind, the CA in memory.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
+mod client;
+mod target;
+
+use crate::{
+    authority::{Snapshot, double::AuthorityDouble},
+    bastion::Bastion,
+    clock::SystemClock,
+    config::Limits,
+    inner::InnerHosts,
+    journal::MemoryJournal,
+    life::Life,
+    listener::Listener,
+    recorder::FileRecorder,
+    serving::server_config,
+};
+use client::{Outcome, Person};
+use dayfly_core::{
+    audit,
+    reason::Reason,
+    signer::SeedSigner,
+    target::{Mode, Target},
+};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use target::TargetServer;
+use tokio::sync::watch;
+
+/// A bastion in front of `db1` (recorded) and `web1` (passthrough).
+struct House {
+    address: SocketAddr,
+    authority: Arc<AuthorityDouble>,
+    journal: Arc<MemoryJournal>,
+    snapshot: watch::Sender<Arc<Snapshot>>,
+    recordings: PathBuf,
+    life: Life,
+    _directory: tempfile::TempDir,
+}
+
+impl House {
+    async fn open() -> Self {
+        Self::open_with(|_| {}).await
+    }
+
+    async fn open_with(change: impl FnOnce(&mut AuthorityDouble)) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let recorded = TargetServer::start(&SeedSigner::new(102)).await;
+        let direct = TargetServer::start(&SeedSigner::new(101)).await;
+        let mut authority = AuthorityDouble::new(vec![recorded.target("db1", Mode::Record), direct.target("web1", Mode::Passthrough)]);
+        change(&mut authority);
+        let authority = Arc::new(authority);
+        let clock = Arc::new(SystemClock);
+        let inner = directory.path().join("inner");
+        std::fs::create_dir(&inner).unwrap();
+        let snapshot = watch::Sender::new(Arc::new(Snapshot::new(&authority.bastion, authority.answer()).unwrap()));
+        let journal = Arc::new(MemoryJournal::default());
+        let recordings = directory.path().join("recordings");
+        let life = Life::default();
+        let bastion = Arc::new(Bastion {
+            name: authority.bastion.clone(),
+            snapshot: snapshot.subscribe(),
+            authority: authority.clone(),
+            recorder: Arc::new(FileRecorder::start(&recordings, Arc::new(SeedSigner::new(104))).unwrap()),
+            journal: journal.clone(),
+            inner_hosts: InnerHosts::new(authority.clone(), clock.clone(), inner),
+            clock,
+            life: life.clone(),
+            login_grace: Duration::from_secs(60),
+        });
+        let host_key = SeedSigner::new(105).private_key().clone();
+        let certificate = crate::authority::Authority::host_certificate(&*authority, &host_key).await.unwrap();
+        let config = watch::Sender::new(Arc::new(server_config(host_key, Some(certificate))));
+        let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), bastion, config.subscribe(), &Limits::default()).unwrap();
+        let address = listener.address().unwrap();
+        tokio::spawn(async move {
+            let _config = config;
+            listener.run(std::future::pending()).await;
+        });
+        Self { address, authority, journal, snapshot, recordings, life, _directory: directory }
+    }
+
+    /// The session that ended last, once it is sealed.
+    async fn ended(&self) -> audit::AuditEvent {
+        self.life.idle().await;
+        self.journal.events().into_iter().rfind(|event| event.event == audit::Event::SessionEnded).unwrap()
+    }
+
+    fn refusals(&self) -> Vec<(audit::Event, Reason)> {
+        self.journal.events().iter().filter_map(|event| Some((event.event, event.reason?))).collect()
+    }
+}
+
+fn target_named(targets: &[Target], name: &str) -> Target {
+    targets.iter().find(|target| target.name.as_str() == name).unwrap().clone()
+}
+
+mod tests;

@@ -1,0 +1,209 @@
+use super::{
+    client::{finish, run, start},
+    *,
+};
+use bytes::Bytes;
+use std::sync::atomic::Ordering;
+
+const MIB: usize = 1024 * 1024;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_through_a_jump_has_its_streams_status_and_recording() {
+    let house = House::open().await;
+    let alice = Person::certified(&house.authority, "alice", &["deploy@db1"]);
+    let (_outside, inside) = house.jump(&alice, &alice, "deploy", "db1").await.unwrap();
+    let outcome = run(&inside, "say 7").await;
+    assert_eq!(outcome, Outcome { stdout: b"out\n".to_vec(), stderr: "err\n".into(), status: Some(7), eofs: 1, closed: true });
+    let ended = house.ended().await;
+    assert_eq!(ended.subject.as_ref().unwrap().to_string(), "alice");
+    assert_eq!(
+        (ended.facts["bytes_out"].as_str(), ended.facts["exit_status"].as_str(), ended.facts["ending"].as_str()),
+        ("8", "7", "completed")
+    );
+    let directory = dayfly_recording::find(&house.recordings, ended.session.unwrap()).unwrap().unwrap();
+    assert!(directory.join("manifest.json").exists() && directory.join("manifest.json.sig").exists());
+    let events = std::fs::read_to_string(directory.join("events.ndjson")).unwrap();
+    assert!(events.contains("\"say 7\"") && events.contains("\"stream_end\""), "{events}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_terminal_is_sized_resized_signalled_and_recorded() {
+    let house = House::open().await;
+    let alice = Person::certified(&house.authority, "alice", &["deploy@db1"]);
+    let connection = house.log_in("deploy@db1", &alice).await.unwrap();
+    let mut channel = connection.channel_open_session().await.unwrap();
+    channel.request_pty(true, "xterm", 80, 24, 0, 0, &[(russh::Pty::ECHO, 1)]).await.unwrap();
+    channel.request_shell(true).await.unwrap();
+    let mut seen = String::new();
+    let mut said = 0;
+    while let Some(message) = channel.wait().await {
+        if let russh::ChannelMsg::Data { data } = message {
+            seen.push_str(std::str::from_utf8(&data).unwrap());
+            said += 1;
+            match said {
+                1 => channel.window_change(100, 40, 0, 0).await.unwrap(),
+                2 => channel.signal(russh::Sig::USR1).await.unwrap(),
+                3 => channel.data_bytes("typed").await.unwrap(),
+                _ => channel.data_bytes("q").await.unwrap(),
+            }
+        }
+    }
+    assert_eq!(seen, "80x24\r\n100x40\r\nUSR1\r\ntyped");
+    let ended = house.ended().await;
+    let directory = dayfly_recording::find(&house.recordings, ended.session.unwrap()).unwrap().unwrap();
+    let cast = std::fs::read_to_string(directory.join("terminal-0.cast")).unwrap();
+    assert!(cast.contains("\"width\":80") && cast.contains("typed") && cast.contains("100x40"), "{cast}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fifty_megabytes_either_way_arrive_whole() {
+    let house = House::open().await;
+    let alice = Person::certified(&house.authority, "alice", &["deploy@db1"]);
+    let (_outside, inside) = house.jump(&alice, &alice, "deploy", "db1").await.unwrap();
+    let down = run(&inside, &format!("source {}", 50 * MIB)).await;
+    assert_eq!((down.stdout.len(), down.status), (50 * MIB, Some(0)));
+    let (reading, writing) = start(&inside, "sink").await;
+    writing.data_bytes(Bytes::from(vec![7; 50 * MIB])).await.unwrap();
+    writing.eof().await.unwrap();
+    assert_eq!(finish(reading).await.stdout, format!("{}\n", 50 * MIB).into_bytes());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_passthrough_target_is_reached_end_to_end() {
+    let house = House::open().await;
+    let alice = Person::certified(&house.authority, "alice", &["deploy@web1"]);
+    let outside = house.log_in("whoever", &alice).await.unwrap();
+    let channel = outside.channel_open_direct_tcpip("web1", 22, "127.0.0.1", 1).await.unwrap();
+    let web1 = target_named(&house.authority.targets, "web1");
+    let trust = client::PinnedTrust(web1.host_keys[0].clone());
+    let mut inside = russh::client::connect_stream(Arc::default(), channel.into_stream(), trust).await.unwrap();
+    let login = inside.authenticate_openssh_cert("deploy", Arc::new(alice.key.clone()), alice.certificate.clone()).await.unwrap();
+    assert!(login.success());
+    let channel = inside.channel_open_session().await.unwrap();
+    channel.exec(true, "say 4").await.unwrap();
+    assert_eq!(finish(channel.split().0).await.status, Some(4));
+    drop(inside);
+    drop(outside);
+    let ended = house.ended().await;
+    assert_eq!(ended.facts["mode"], "passthrough");
+    assert!(ended.facts["bytes_in"].parse::<u64>().unwrap() > 1000);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn row_33_the_inner_login_is_the_outer_person_with_the_outer_key() {
+    let house = House::open().await;
+    let alice = Person::certified(&house.authority, "alice", &["deploy@db1"]);
+    let bob = Person::certified(&house.authority, "bob", &["deploy@db1"]);
+    let bob_by_key_of_alice = Person::with(alice.key.clone(), &house.authority, "bob", &["deploy@db1"], |_| {});
+    for other in [&bob, &bob_by_key_of_alice] {
+        let (_outside, inside) = house.jump(&alice, other, "deploy", "db1").await.unwrap();
+        let outcome = run(&inside, "say 0").await;
+        assert_eq!(outcome.status, Some(255));
+        assert!(outcome.stderr.contains("(different_person)"), "{}", outcome.stderr);
+        assert_eq!(house.refusals().pop(), Some((audit::Event::LoginRefused, Reason::DifferentPerson)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_refused_is_told_in_words_and_logged() {
+    let house = House::open().await;
+    let alice = Person::certified(&house.authority, "alice", &["deploy@db1", "deploy@web1"]);
+    for (user, reason) in [
+        ("alice", Reason::UnknownTarget),
+        ("deploy@db2", Reason::UnknownTarget),
+        ("deploy@DB1", Reason::UnknownTarget),
+        ("deploy@db1.", Reason::UnknownTarget),
+        ("deploy@127.0.0.1", Reason::UnknownTarget),
+        ("root@db1", Reason::PrincipalMismatch),
+        ("deploy@web1", Reason::WrongMode),
+        ("a b@db1", Reason::BadRequest),
+    ] {
+        let connection = house.log_in(user, &alice).await.unwrap();
+        let outcome = run(&connection, "say 0").await;
+        assert!(outcome.stderr.contains(&format!("({reason})")) && outcome.closed, "{user}: {outcome:?}");
+        assert_eq!((outcome.status, outcome.stdout.len()), (Some(255), 0), "{user}");
+        assert_eq!(house.refusals().pop(), Some((audit::Event::SessionRefused, reason)), "{user}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn row_38_and_11_only_inventory_names_are_opened() {
+    let house = House::open().await;
+    let alice = Person::certified(&house.authority, "alice", &["deploy@db1"]);
+    let connection = house.log_in("whoever", &alice).await.unwrap();
+    let db1 = target_named(&house.authority.targets, "db1");
+    for (host, port) in [
+        ("127.0.0.1", u32::from(db1.port)),
+        ("::ffff:127.0.0.1", u32::from(db1.port)),
+        ("localhost", 22),
+        ("db1.", 22),
+        ("DB1", 22),
+        ("db1", 23),
+        ("169.254.169.254", 80),
+        ("", 22),
+    ] {
+        let refused = connection.channel_open_direct_tcpip(host, port, "127.0.0.1", 1).await;
+        assert!(matches!(refused, Err(russh::Error::ChannelOpenFailure(_))), "{host}:{port}");
+        assert_eq!(house.refusals().pop(), Some((audit::Event::SessionRefused, Reason::UnknownTarget)), "{host}:{port}");
+    }
+    assert!(connection.channel_open_direct_tcpip("db1", u32::from(db1.port), "127.0.0.1", 1).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn row_12_nothing_is_forwarded_around_the_recorder() {
+    let house = House::open().await;
+    let alice = Person::certified(&house.authority, "alice", &["deploy@db1"]);
+    let (outside, inside) = house.jump(&alice, &alice, "deploy", "db1").await.unwrap();
+    for connection in [&outside, &inside] {
+        assert!(connection.channel_open_direct_streamlocal("/run/x.sock").await.is_err());
+        assert!(connection.channel_open_x11("127.0.0.1", 1).await.is_err());
+        assert!(connection.tcpip_forward("127.0.0.1", 0).await.is_err());
+        assert!(connection.streamlocal_forward("/tmp/x.sock").await.is_err());
+    }
+    assert!(inside.channel_open_direct_tcpip("web1", 22, "127.0.0.1", 1).await.is_err());
+    assert!(house.refusals().iter().all(|refusal| *refusal == (audit::Event::SessionRefused, Reason::NotAllowed)));
+    assert_eq!(house.refusals().len(), 9);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_the_ca_away_a_recorded_session_ends_at_once_with_the_reason() {
+    let house = House::open().await;
+    let alice = Person::certified(&house.authority, "alice", &["deploy@db1"]);
+    let (_outside, inside) = house.jump(&alice, &alice, "deploy", "db1").await.unwrap();
+    house.authority.away.store(true, Ordering::SeqCst);
+    let outcome = run(&inside, "say 0").await;
+    assert!(outcome.stderr.contains("(ca_unavailable)"), "{}", outcome.stderr);
+    assert_eq!(outcome.status, Some(255));
+    house.authority.away.store(false, Ordering::SeqCst);
+    assert_eq!(run(&inside, "say 0").await.status, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn row_34_a_revoked_certificate_opens_nothing_more_and_its_sessions_end() {
+    let house = House::open().await;
+    let alice = Person::certified(&house.authority, "alice", &["deploy@db1"]);
+    let (outside, inside) = house.jump(&alice, &alice, "deploy", "db1").await.unwrap();
+    let (running, _writing) = start(&inside, "hang").await;
+    let mut answer = house.authority.answer();
+    answer.revocations.serials.insert(7);
+    house.snapshot.send_replace(Arc::new(Snapshot::new(&house.authority.bastion, answer).unwrap()));
+    let outcome = finish(running).await;
+    assert!(outcome.stderr.contains("(revoked)"), "{}", outcome.stderr);
+    assert!(run(&inside, "say 0").await.stderr.contains("(revoked)"));
+    assert!(outside.channel_open_direct_tcpip("db1", 22, "127.0.0.1", 1).await.is_err());
+    assert_eq!(house.ended().await.facts["ending"], "terminated");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_leaves_ends_its_sessions_sealed() {
+    let house = House::open().await;
+    let alice = Person::certified(&house.authority, "alice", &["deploy@db1"]);
+    let (outside, inside) = house.jump(&alice, &alice, "deploy", "db1").await.unwrap();
+    let (mut reading, writing) = start(&inside, "cat").await;
+    writing.data_bytes("before").await.unwrap();
+    while !matches!(reading.wait().await, Some(russh::ChannelMsg::Data { .. })) {}
+    drop((outside, inside, reading, writing));
+    let ended = house.ended().await;
+    assert_eq!((ended.facts["ending"].as_str(), ended.facts["bytes_in"].as_str()), ("client_gone", "6"));
+    assert!(ended.facts.contains_key("manifest_sha256"));
+}

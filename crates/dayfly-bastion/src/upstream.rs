@@ -1,0 +1,148 @@
+//! Dials the target of a permitted session, and nothing else: it takes nothing but a [`PermittedSession`].
+
+mod handler;
+mod host_key;
+
+use crate::{
+    algorithms,
+    authority::{Login, PermittedSession},
+    flow::{Pressure, QueueReceiver, Valve, WINDOW, queue},
+};
+use dayfly_core::{
+    reason::{Reason, Refusal},
+    target::{Target, canonical_host},
+};
+use handler::TargetHandler;
+pub use handler::TargetMark;
+use host_key::HostKeyCheck;
+use russh::{ChannelWriteHalf, Disconnect, client};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::net::TcpStream;
+
+/// How long a target may take to accept the connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long handshake and login may take together.
+const LOGIN_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How long an idle connection to a target stays silent before the kernel asks whether the target is still there.
+const KEEPALIVE: Duration = Duration::from_secs(60);
+
+/// A session channel at a target, logged in.
+pub struct TargetConnection {
+    /// Writes to the channel, within the target's window.
+    pub channel: Arc<ChannelWriteHalf<client::Msg>>,
+    /// What the target sends, until somebody takes it.
+    pub incoming: Option<QueueReceiver<TargetMark>>,
+    handle: client::Handle<TargetHandler>,
+}
+
+impl TargetConnection {
+    /// Ends the connection.
+    pub async fn close(&self) {
+        // The session is over: whether the target still hears it changes nothing.
+        let _ = self.channel.close().await;
+        let _ = self.handle.disconnect(Disconnect::ByApplication, "session ended", "en").await;
+    }
+}
+
+/// Connects to the permitted target, recognises it, logs in with the session certificate and opens a session channel.
+pub async fn log_in(session: &PermittedSession) -> Result<TargetConnection, Refusal> {
+    let Some(login) = session.login() else {
+        return Err(unavailable(session.target(), "the session has no login of its own"));
+    };
+    let transport = connect(session.target()).await?;
+    match tokio::time::timeout(LOGIN_TIMEOUT, speak(session.target(), login, transport)).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(unavailable(session.target(), "it takes too long to log in")),
+    }
+}
+
+/// Connects to the permitted target, for bytes to be forwarded.
+pub async fn forward(session: &PermittedSession) -> Result<TcpStream, Refusal> {
+    connect(session.target()).await
+}
+
+/// Resolves the address once, and dials what came of that.
+async fn connect(target: &Target) -> Result<TcpStream, Refusal> {
+    let attempt = tokio::time::timeout(CONNECT_TIMEOUT, async {
+        let mut last = std::io::Error::from(std::io::ErrorKind::AddrNotAvailable);
+        for address in resolve(target).await? {
+            match TcpStream::connect(address).await {
+                Ok(transport) => return Ok(transport),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    });
+    let transport = match attempt.await {
+        Ok(Ok(transport)) => transport,
+        Ok(Err(error)) => return Err(unavailable(target, &error.to_string())),
+        Err(_) => return Err(unavailable(target, "no answer")),
+    };
+    let keepalive = socket2::TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE / 4);
+    let tuned = transport.set_nodelay(true).and_then(|()| socket2::SockRef::from(&transport).set_tcp_keepalive(&keepalive));
+    if let Err(error) = tuned {
+        tracing::warn!(target = %target.name, %error, "the socket to a target cannot be tuned");
+    }
+    Ok(transport)
+}
+
+/// The inventory's address. A literal one is not resolved at all, so it cannot come to mean another.
+async fn resolve(target: &Target) -> std::io::Result<Vec<SocketAddr>> {
+    if let Ok(address) = canonical_host(&target.address).parse::<IpAddr>() {
+        return Ok(vec![SocketAddr::new(address, target.port)]);
+    }
+    Ok(tokio::net::lookup_host((target.address.as_str(), target.port)).await?.collect())
+}
+
+async fn speak(target: &Target, login: &Login, transport: TcpStream) -> Result<TargetConnection, Refusal> {
+    let check = HostKeyCheck::new(target)?;
+    let config = Arc::new(client::Config {
+        client_id: crate::identification(),
+        preferred: algorithms::towards_target(check.is_certified(), check.pinned_algorithms()),
+        window_size: WINDOW,
+        nodelay: true,
+        ..client::Config::default()
+    });
+    let pressure = Arc::new(Pressure::default());
+    let (sender, incoming) = queue(pressure.clone());
+    let handler = TargetHandler::new(check.clone(), sender);
+    let transport = Valve::new(transport, pressure);
+    let mut handle = client::connect_stream(config, transport, handler).await.map_err(|error| match check.refusal() {
+        Some(refusal) => refusal,
+        None => unavailable(target, &error.to_string()),
+    })?;
+    let key = Arc::new(login.key.clone());
+    let answer = handle.authenticate_openssh_cert(login.account.as_str(), key, login.certificate.clone()).await;
+    match answer {
+        Ok(result) if result.success() => {}
+        Ok(_) => return Err(not_accepted(target, login)),
+        Err(error) => return Err(unavailable(target, &error.to_string())),
+    }
+    let channel = handle.channel_open_session().await.map_err(|error| unavailable(target, &error.to_string()))?;
+    // The reading half would hold up the whole connection: bytes come by the handler's callbacks.
+    let (_, channel) = channel.split();
+    Ok(TargetConnection { channel: Arc::new(channel), incoming: Some(incoming), handle })
+}
+
+fn unavailable(target: &Target, cause: &str) -> Refusal {
+    tracing::warn!(target = %target.name, cause, "a target cannot be reached");
+    Refusal::new(
+        Reason::TargetUnavailable,
+        format!("{} cannot be reached: {cause}", target.name),
+        "try again; if it stays so, tell whoever runs the target",
+    )
+}
+
+fn not_accepted(target: &Target, login: &Login) -> Refusal {
+    Refusal::new(
+        Reason::TargetUnavailable,
+        format!("{} does not accept the session certificate for {}", target.name, login.account),
+        "whoever runs the target: check that its sshd trusts the session CA, that the account exists, and its AuthorizedPrincipals",
+    )
+}
