@@ -54,7 +54,11 @@ async fn a_good_file_replaces_rules_and_certificate() {
 
 #[tokio::test]
 async fn a_bad_file_leaves_everything_and_says_which_line() {
-    for (name, text) in [("ca.toml", "url = \"http://ca.example\"\n"), ("policy/default.cedar", "permit(principal, action, resource);\n"), ("tls/cert.pem", "")] {
+    for (name, text) in [
+        ("ca.toml", "url = \"http://ca.example\"\n"),
+        ("policy/default.cedar", "permit(principal, action, resource);\n"),
+        ("tls/cert.pem", ""),
+    ] {
         let (ca, files) = (Installation::new(), files());
         let tls = acceptor(&files);
         let (rules_before, tls_before) = (ca.authority().rules.load_full(), tls.load_full());
