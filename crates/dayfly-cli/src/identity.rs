@@ -16,8 +16,8 @@ use std::{
     sync::Arc,
 };
 
-/// The keys of `~/.ssh` that OpenSSH itself tries, in its order.
-const USUAL_FILES: [&str; 5] = ["id_rsa", "id_ecdsa", "id_ecdsa_sk", "id_ed25519", "id_ed25519_sk"];
+/// The keys of `~/.ssh` that OpenSSH itself tries, the best first.
+const USUAL_FILES: [&str; 5] = ["id_ed25519", "id_ecdsa", "id_ed25519_sk", "id_ecdsa_sk", "id_rsa"];
 
 /// Which key proves who the person is. What is kept of a login: never the key itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -145,6 +145,14 @@ impl Identity {
         candidates.extend(usable.filter(|identity| !held.contains(identity.signer.public_key())));
         if candidates.is_empty() { Err(IdentityError::NoKey(USUAL_FILES.join(", "))) } else { Ok(candidates) }
     }
+}
+
+/// The public key in a file, or the public half of the private key there.
+pub fn public_key_in(path: &Path) -> Result<KeyData, IdentityError> {
+    Ok(match file::read(path)? {
+        file::Contents::Private(key) => key.public_key().key_data().clone(),
+        file::Contents::ForAgent(key, _) => key,
+    })
 }
 
 /// The agent's keys by themselves. Certificates are what they get, not what they prove themselves with.

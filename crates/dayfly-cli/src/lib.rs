@@ -1,7 +1,71 @@
 //! The tool people use: signs in, gets certificates, replays sessions, verifies the log.
+//!
+//! | Module | What it is |
+//! |---|---|
+//! | [`args`], [`commands`] | the command line, and a file for each subcommand |
+//! | [`login`], [`connection`] | who is logged in where, and calls to that CA |
+//! | [`identity`], [`agent`] | the keys that prove who the person is; the running ssh-agent |
+//! | [`state`] | files that are the person's alone |
+//! | [`certificate`] | what a certificate on this host is good for, and explaining one |
+//! | [`log`] | reading the log, following its links, remembering what was verified |
+//! | [`ssh_config`] | what OpenSSH is told |
+//! | [`play`] | showing a recording without obeying it |
+//! | [`output`], [`error`] | what the person sees |
 
 pub mod agent;
+pub mod args;
+pub mod certificate;
+pub mod commands;
+pub mod connection;
 pub mod error;
 pub mod identity;
+pub mod log;
+pub mod login;
 pub mod output;
+pub mod play;
+pub mod ssh_config;
 pub mod state;
+
+use args::Arguments;
+use clap::{Parser, error::ErrorKind};
+use commands::Context;
+use error::{Failure, Kind};
+use output::{Form, Output};
+use std::{io, process::ExitCode};
+
+/// Runs the program with the arguments of this process.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return usage(&error),
+    };
+    let output = Output::new(if arguments.json { Form::Json } else { Form::Text });
+    let ended = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(Kind::Failed, "the program could not start").because(error))
+        .and_then(|runtime| runtime.block_on(run(arguments, &output)));
+    match ended {
+        Ok(code) => code,
+        Err(failure) => {
+            // If even that cannot be shown, the exit code still tells.
+            let _ = output.progress("").and_then(|()| output.failure(&failure));
+            ExitCode::from(failure.kind.exit_code())
+        }
+    }
+}
+
+async fn run(arguments: Arguments, output: &Output) -> Result<ExitCode, Failure> {
+    let context = Context::new(arguments.home, output)?;
+    commands::run(arguments.command, &context).await
+}
+
+/// Help goes to the standard output and is no error; everything else is a usage error.
+fn usage(error: &clap::Error) -> ExitCode {
+    let shown = error.print();
+    match (error.kind(), shown) {
+        (_, Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => ExitCode::from(Kind::Failed.exit_code()),
+        (ErrorKind::DisplayHelp | ErrorKind::DisplayVersion, _) => ExitCode::SUCCESS,
+        _ => ExitCode::from(Kind::Usage.exit_code()),
+    }
+}

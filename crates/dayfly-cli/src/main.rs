@@ -1,5 +1,5 @@
 //! The program `dayfly`.
 
 fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+    dayfly_cli::main()
 }

@@ -56,6 +56,11 @@ impl Output {
         out.flush()
     }
 
+    /// Parts one report from the next, for people.
+    pub fn separator(&self) -> io::Result<()> {
+        if self.form == Form::Json { Ok(()) } else { writeln!(io::stdout().lock()) }
+    }
+
     /// Tells something beside the result, to people only.
     pub fn notice(&self, text: &str) -> io::Result<()> {
         if self.form == Form::Json { Ok(()) } else { Lines::new(&mut io::stderr().lock()).line(text) }

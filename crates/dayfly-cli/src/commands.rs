@@ -1,0 +1,83 @@
+//! The subcommands, a file each.
+
+mod cert;
+mod completions;
+mod inspect;
+mod log;
+mod login;
+mod reference;
+mod roles;
+mod sessions;
+mod ssh_config;
+mod whoami;
+
+use crate::{connection::Connection, error::Failure, output::Output, state::State};
+use clap::Subcommand;
+use std::{path::PathBuf, process::ExitCode};
+
+/// A subcommand with its arguments.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Prove to a CA who you are, and remember it
+    Login(login::Arguments),
+    /// Show who you are to the CA
+    Whoami,
+    /// List the roles that you may ask for
+    Roles,
+    /// Get a certificate, into the ssh-agent or into files
+    Cert(cert::Arguments),
+    /// Explain certificates and public keys
+    Inspect(inspect::Arguments),
+    /// Print what OpenSSH needs to know of the targets you may reach
+    SshConfig(ssh_config::Arguments),
+    /// List, show and replay sessions
+    #[command(subcommand)]
+    Sessions(sessions::Command),
+    /// Verify and read the audit log
+    #[command(subcommand)]
+    Log(log::Command),
+    /// Print completions for a shell
+    Completions(completions::Arguments),
+    /// Print the reference of all commands
+    #[command(hide = true)]
+    Reference,
+}
+
+/// What every command works with.
+pub struct Context<'a> {
+    /// Where the state is, or will be.
+    pub home: PathBuf,
+    /// Where results go.
+    pub output: &'a Output,
+}
+
+impl<'a> Context<'a> {
+    /// With the state at `home`, or at the usual place.
+    pub fn new(home: Option<PathBuf>, output: &'a Output) -> Result<Self, Failure> {
+        // An empty variable is as good as none.
+        let chosen = home.filter(|path| !path.as_os_str().is_empty());
+        Ok(Self { home: State::place(chosen.as_deref())?, output })
+    }
+
+    /// Calls to the CA that the person is logged in to.
+    pub fn connect(&self) -> Result<Connection, Failure> {
+        Connection::open(&self.home)
+    }
+}
+
+/// Runs a command. The exit code is not success if what was checked is broken.
+pub async fn run(command: Command, context: &Context<'_>) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Login(arguments) => login::run(arguments, context).await?,
+        Command::Whoami => whoami::run(context).await?,
+        Command::Roles => roles::run(context).await?,
+        Command::Cert(arguments) => cert::run(arguments, context).await?,
+        Command::Inspect(arguments) => inspect::run(&arguments, context)?,
+        Command::SshConfig(arguments) => ssh_config::run(&arguments, context).await?,
+        Command::Sessions(command) => sessions::run(command, context).await?,
+        Command::Log(command) => return log::run(command, context).await,
+        Command::Completions(arguments) => completions::run(&arguments)?,
+        Command::Reference => reference::run(context)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

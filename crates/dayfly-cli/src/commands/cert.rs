@@ -1,0 +1,211 @@
+//! `dayfly cert`.
+
+mod agent;
+mod refusals;
+
+pub(super) use agent::PUBLIC_HALVES;
+
+use super::{Context, login::waiting};
+use crate::{
+    agent::Agent,
+    certificate::{self, Wanted, files::KeyFiles, in_words, now},
+    connection::Connection,
+    error::{Failure, Kind},
+    login::keys,
+    output::{Lines, Report},
+};
+use dayfly_api::certificate::IssuedCertificate;
+use dayfly_client::{CertificateParameters, KeySigner};
+use dayfly_core::{
+    certificate::parse,
+    name::{RoleName, ScopeName},
+    request::RequestedTargets,
+    validity::Ttl,
+};
+use refusals::{Asked, Refusals};
+use serde::Serialize;
+use ssh_key::{Algorithm, Certificate, PrivateKey};
+use std::{io, path::PathBuf};
+
+/// Arguments of `dayfly cert`.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// The role, one of `dayfly roles`
+    #[arg(value_name = "ROLE")]
+    role: RoleName,
+
+    /// A target or target group; may be given several times
+    #[arg(long = "target", value_name = "NAME", num_args = 1.., required_unless_present = "all_targets")]
+    targets: Vec<ScopeName>,
+
+    /// Every target of the role that policy permits you
+    #[arg(long, conflicts_with = "targets")]
+    all_targets: bool,
+
+    /// How long it lives, such as 5m or 90s; at most, and by default, as long as the role says
+    #[arg(long, value_name = "DURATION")]
+    ttl: Option<Ttl>,
+
+    /// Why you need it, for the log
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+
+    /// Write FILE, FILE.pub and FILE-cert.pub instead of adding to the ssh-agent
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+
+    /// Do nothing if the certificate that is there lives for another minute at least
+    #[arg(long)]
+    if_needed: bool,
+}
+
+/// Where a key with its certificate goes.
+enum Place {
+    Agent(Agent),
+    Files(KeyFiles),
+}
+
+#[derive(Serialize)]
+struct Answer {
+    /// Whether there was a certificate that still is good.
+    unchanged: bool,
+    role: String,
+    serial: u64,
+    principals: Vec<String>,
+    targets: Vec<String>,
+    valid_before: u64,
+    lives_seconds: u64,
+    /// `ssh-agent`, or the private key's file.
+    place: String,
+    narrowed: Vec<String>,
+    policies: Vec<String>,
+    next: String,
+}
+
+pub(super) async fn run(arguments: Arguments, context: &Context<'_>) -> Result<(), Failure> {
+    let connection = context.connect()?;
+    let place = match &arguments.out {
+        Some(path) => Place::Files(KeyFiles::new(path)?),
+        None => Place::Agent(Agent::connect()?),
+    };
+    let targets =
+        if arguments.all_targets { RequestedTargets::All } else { RequestedTargets::Named(arguments.targets.iter().cloned().collect()) };
+    let wanted = Wanted { role: arguments.role.clone(), targets };
+    // From here on one at a time: whoever waited finds what the first one got.
+    let _lock = connection.state.lock(|| waiting(context))?;
+    if arguments.if_needed {
+        if let Some(certificate) = still_good(&connection, &place, &wanted)? {
+            return Ok(context.output.report(&Answer::of(&certificate, &wanted, &place, true))?);
+        }
+        Refusals::answer(&connection.state, &asked(&connection, &wanted, &arguments), now())?;
+    }
+    let issued = match issue(&connection, &place, &wanted, &arguments).await {
+        Err(failure) if failure.kind == Kind::Refused => {
+            Refusals::remember(&connection.state, asked(&connection, &wanted, &arguments), &failure, now())?;
+            return Err(failure);
+        }
+        issued => issued?,
+    };
+    Ok(context.output.report(&issued)?)
+}
+
+fn asked(connection: &Connection, wanted: &Wanted, arguments: &Arguments) -> Asked {
+    let ttl = arguments.ttl.map(|ttl| ttl.to_string()).unwrap_or_default();
+    Asked { url: connection.login.url.clone(), subject: connection.login.subject.to_string(), what: format!("{} {ttl}", wanted.label()) }
+}
+
+fn still_good(connection: &Connection, place: &Place, wanted: &Wanted) -> Result<Option<Certificate>, Failure> {
+    let user_ca = keys(&connection.trust.user_ca);
+    let is_good = |certificate: &Certificate, comment: &str| {
+        certificate::is_good_for(certificate, comment, wanted, &connection.login.subject, &user_ca, now())
+    };
+    Ok(match place {
+        Place::Files(files) => {
+            files.read().filter(|(certificate, comment)| is_good(certificate, comment)).map(|(certificate, _)| certificate)
+        }
+        Place::Agent(agent) => agent::certificates(agent)?
+            .into_iter()
+            .find(|(certificate, comment)| is_good(certificate, comment))
+            .map(|(certificate, _)| certificate),
+    })
+}
+
+async fn issue(connection: &Connection, place: &Place, wanted: &Wanted, arguments: &Arguments) -> Result<Answer, Failure> {
+    if let Place::Files(files) = place {
+        files.check_replaceable()?;
+    }
+    let key = new_key(wanted)?;
+    let signer = KeySigner::new(key.clone());
+    let parameters = CertificateParameters {
+        subject: connection.login.subject.clone(),
+        role: wanted.role.clone(),
+        targets: wanted.targets.clone(),
+        ttl: arguments.ttl,
+        reason: arguments.reason.clone(),
+    };
+    let issued = connection.client.certificate(&parameters, &signer).await?;
+    let certificate = parse(&issued.certificate)
+        .map_err(|refusal| Failure::new(Kind::Failed, "the CA gave a certificate that cannot be read").because(refusal.message))?;
+    certificate::check_issued(&certificate, key.public_key().key_data(), &keys(&connection.trust.user_ca))?;
+    match place {
+        Place::Files(files) => files.write(&key, &issued.certificate)?,
+        Place::Agent(agent) => agent::store(agent, connection, &key, &certificate, &issued, &wanted.label())?,
+    }
+    Ok(Answer::of(&certificate, wanted, place, false).with(&issued))
+}
+
+/// A key that exists nowhere else. It is named after what it is for.
+fn new_key(wanted: &Wanted) -> Result<PrivateKey, Failure> {
+    let mut key = PrivateKey::random(&mut rand::rng(), Algorithm::Ed25519)
+        .map_err(|error| Failure::new(Kind::Failed, "no key could be made").because(error))?;
+    key.set_comment(wanted.label());
+    Ok(key)
+}
+
+impl Answer {
+    fn of(certificate: &Certificate, wanted: &Wanted, place: &Place, unchanged: bool) -> Self {
+        let principals = certificate.valid_principals().to_vec();
+        let next = match principals.iter().find(|name| name.contains('@')) {
+            Some(login) => format!("ssh {login}"),
+            None => format!("ssh {}@TARGET", principals.first().map_or("ACCOUNT", String::as_str)),
+        };
+        Self {
+            unchanged,
+            role: wanted.role.to_string(),
+            serial: certificate.serial(),
+            principals,
+            targets: Vec::new(),
+            valid_before: certificate.valid_before(),
+            lives_seconds: certificate.valid_before().saturating_sub(now()),
+            place: match place {
+                Place::Agent(_) => "ssh-agent".to_owned(),
+                Place::Files(files) => files.key().display().to_string(),
+            },
+            narrowed: Vec::new(),
+            policies: Vec::new(),
+            next,
+        }
+    }
+
+    fn with(self, issued: &IssuedCertificate) -> Self {
+        let targets = issued.targets.iter().map(ToString::to_string).collect();
+        Self { targets, narrowed: issued.narrowed.clone(), policies: issued.policies.clone(), ..self }
+    }
+}
+
+impl Report for Answer {
+    fn text(&self, lines: &mut Lines<'_>) -> io::Result<()> {
+        let what = if self.unchanged { "still good" } else { "issued" };
+        lines.line(&format!("certificate {what}: {}", self.principals.join(", ")))?;
+        lines.field("lives for", &in_words(self.lives_seconds))?;
+        match self.place.as_str() {
+            "ssh-agent" => lines.field("in", "the ssh-agent, which forgets it then")?,
+            file => lines.field("in", &format!("{file}, {file}-cert.pub"))?,
+        }
+        lines.field("role", &format!("{}, serial {}", self.role, self.serial))?;
+        for sentence in &self.narrowed {
+            lines.field("narrowed", sentence)?;
+        }
+        lines.field("next", &format!("{}   (what ssh needs to know, once: dayfly ssh-config)", self.next))
+    }
+}

@@ -1,0 +1,57 @@
+//! Calls to the CA that the person is logged in to.
+
+use crate::{
+    error::{Failure, Kind},
+    identity::Identity,
+    login::{self, Login},
+    state::State,
+};
+use dayfly_api::trust::Trust;
+use dayfly_client::{Client, Pin};
+use dayfly_core::signed_request::Purpose;
+use std::path::Path;
+
+/// A login, opened.
+pub struct Connection {
+    /// Calls to the CA.
+    pub client: Client,
+    /// Who is logged in where.
+    pub login: Login,
+    /// What to trust there, as it was at the login.
+    pub trust: Trust,
+    /// Where that is kept.
+    pub state: State,
+}
+
+impl Connection {
+    /// Opens the login that is kept at `home`.
+    pub fn open(home: &Path) -> Result<Self, Failure> {
+        let (state, login, trust) = login::current(home)?;
+        let identity = Identity::open(&login.identity)?;
+        let client = client(&login.url, login.pin.as_deref(), &identity)?;
+        Ok(Self { client, login, trust, state })
+    }
+
+    /// What to trust now. A CA whose keys are not those of the login is not asked further.
+    pub async fn fresh_trust(&self) -> Result<Trust, Failure> {
+        let trust = self.client.trust().await?;
+        if login::same_authorities(&self.trust, &trust) { Ok(trust) } else { Err(other_authorities(&self.login.url)) }
+    }
+}
+
+/// A client for one identity.
+pub fn client(url: &str, pin: Option<&str>, identity: &Identity) -> Result<Client, Failure> {
+    let pin = pin.map(parse_pin).transpose()?;
+    Ok(Client::new(url, pin, Purpose::Person, identity.signer.clone())?)
+}
+
+fn parse_pin(text: &str) -> Result<Pin, Failure> {
+    text.parse().map_err(|error| Failure::new(Kind::Usage, "the pin cannot be read").because(error))
+}
+
+/// The CA answers, and is not the one that it was.
+pub fn other_authorities(url: &str) -> Failure {
+    Failure::new(Kind::Failed, format!("the CA at {url} has other keys than when you logged in"))
+        .because("it was replaced or set up anew, or somebody answers in its place")
+        .remedy(format!("ask whoever runs it; if that is as it should be: dayfly login {url} --accept-new-keys"))
+}

@@ -1,0 +1,121 @@
+//! Who is logged in where: what `dayfly login` found out and keeps.
+
+use crate::{
+    error::{Failure, Kind},
+    identity::IdentityKey,
+    state::{State, StateError},
+};
+use dayfly_api::trust::Trust;
+use dayfly_core::identity::Subject;
+use serde::{Deserialize, Serialize};
+use ssh_key::{PublicKey, public::KeyData};
+use std::path::Path;
+
+const LOGIN_FILE: &str = "login.json";
+const TRUST_FILE: &str = "trust.json";
+
+/// A login.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Login {
+    /// The CA's address: `https://host[:port]`.
+    pub url: String,
+    /// The pin of the CA's TLS key; without one, public trust decides.
+    pub pin: Option<String>,
+    /// The key that proves who the person is.
+    pub identity: IdentityKey,
+    /// Who the CA says that is.
+    pub subject: Subject,
+}
+
+impl Login {
+    /// The login that is kept in `state`.
+    pub fn read(state: &State) -> Result<Option<Self>, StateError> {
+        state.read(LOGIN_FILE)
+    }
+
+    /// Keeps it, with what to trust.
+    pub fn write(&self, state: &State, trust: &Trust) -> Result<(), StateError> {
+        state.write(TRUST_FILE, trust)?;
+        state.write(LOGIN_FILE, self)
+    }
+
+    /// What to trust at the CA of the login, as it was when the person logged in.
+    pub fn trust(state: &State) -> Result<Option<Trust>, StateError> {
+        state.read(TRUST_FILE)
+    }
+}
+
+/// The state directory of somebody who is logged in, and the login.
+pub fn current(home: &Path) -> Result<(State, Login, Trust), Failure> {
+    let nobody = || {
+        Failure::new(Kind::NotLoggedIn, "you are not logged in to a CA")
+            .because(format!("there is no login in {}", home.display()))
+            .remedy("dayfly login https://CA[:PORT] --pin sha256//…")
+    };
+    let state = State::open(home)?.ok_or_else(nobody)?;
+    let login = Login::read(&state)?.ok_or_else(nobody)?;
+    let trust = Login::trust(&state)?.ok_or_else(nobody)?;
+    Ok((state, login, trust))
+}
+
+/// The keys that sign for each purpose. The addresses of names change; these do not, unless the CA itself was replaced.
+pub fn same_authorities(one: &Trust, other: &Trust) -> bool {
+    let keys = |trust: &Trust| {
+        let of = |lines: &[String]| lines.iter().filter_map(|line| key(line)).collect::<Vec<_>>();
+        [of(&trust.user_ca), of(&trust.session_ca), of(&trust.host_ca), of(&trust.inner_host_ca), of(std::slice::from_ref(&trust.log_key))]
+    };
+    keys(one) == keys(other)
+}
+
+/// The keys of OpenSSH lines; lines that cannot be read stand for no key.
+pub fn keys(lines: &[String]) -> Vec<KeyData> {
+    lines.iter().filter_map(|line| key(line)).collect()
+}
+
+fn key(line: &str) -> Option<KeyData> {
+    PublicKey::from_openssh(line).ok().map(|key| key.key_data().clone())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use dayfly_core::signer::SeedSigner;
+
+    fn line(seed: u8, comment: &str) -> String {
+        let mut key = SeedSigner::new(seed).private_key().public_key().clone();
+        key.set_comment(comment);
+        key.to_openssh().unwrap()
+    }
+
+    fn trust(seeds: [u8; 5]) -> Trust {
+        let [user, session, host, inner, log] = seeds.map(|seed| line(seed, "x"));
+        Trust {
+            user_ca: vec![user],
+            session_ca: vec![session],
+            host_ca: vec![host],
+            inner_host_ca: vec![inner],
+            log_key: log,
+            known_hosts: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn another_key_for_any_purpose_is_another_ca() {
+        let known = trust([1, 2, 3, 4, 5]);
+        let renamed = Trust { user_ca: vec![line(1, "another comment")], known_hosts: vec!["db1".to_owned()], ..known.clone() };
+        assert!(same_authorities(&known, &renamed));
+        for other in [[9, 2, 3, 4, 5], [1, 9, 3, 4, 5], [1, 2, 9, 4, 5], [1, 2, 3, 9, 5], [1, 2, 3, 4, 9], [2, 1, 3, 4, 5]] {
+            assert!(!same_authorities(&known, &trust(other)), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn nobody_is_logged_in_where_nothing_is_kept() {
+        let place = tempfile::tempdir().unwrap();
+        let failure = current(&place.path().join("none")).err().unwrap();
+        assert_eq!(failure.kind, Kind::NotLoggedIn);
+        assert!(failure.remedy.unwrap().starts_with("dayfly login"));
+    }
+}

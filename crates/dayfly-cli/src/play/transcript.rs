@@ -1,0 +1,86 @@
+//! The events of a recording as lines of text: what was run, what it read and wrote, how it ended.
+
+use crate::output::Lines;
+use dayfly_recording::{Event, EventLine, event::Chunk};
+use std::io;
+
+/// Writes one event. What the session's streams carried is shown line by line, as text.
+pub fn write(line: &EventLine, lines: &mut Lines<'_>) -> io::Result<()> {
+    let at = format!("[{:>9}.{:03}]", line.time_ms / 1000, line.time_ms % 1000);
+    match &line.event {
+        Event::Stdin(chunk) => stream(lines, &at, "stdin ", chunk),
+        Event::Stdout(chunk) => stream(lines, &at, "stdout", chunk),
+        Event::Stderr(chunk) => stream(lines, &at, "stderr", chunk),
+        event => lines.line(&format!("{at} {}", in_words(event))),
+    }
+}
+
+fn stream(lines: &mut Lines<'_>, at: &str, name: &str, chunk: &Chunk) -> io::Result<()> {
+    let text = String::from_utf8_lossy(&chunk.data);
+    text.split_terminator('\n').try_for_each(|part| lines.line(&format!("{at} {name} | {part}")))
+}
+
+fn in_words(event: &Event) -> String {
+    match event {
+        Event::Start { session, .. } => format!("{} as {}@{} from {}", session.subject, session.account, session.target, session.peer),
+        Event::Pty { term, columns, rows, .. } => format!("terminal {term} {columns}x{rows}"),
+        Event::Env { name, accepted, .. } => format!("environment {name}, {}", if *accepted { "accepted" } else { "refused" }),
+        Event::Shell { .. } => "login shell".to_owned(),
+        Event::Exec(exec) => {
+            let command = String::from_utf8_lossy(&exec.command);
+            match (&exec.asked, exec.forced) {
+                (Some(asked), true) => format!("forced command: {command} (asked for: {})", String::from_utf8_lossy(asked)),
+                (None, true) => format!("forced command: {command}"),
+                _ => format!("command: {command}"),
+            }
+        }
+        Event::Subsystem { name, .. } => format!("subsystem {name}"),
+        Event::WindowChange { columns, rows, .. } => format!("terminal resized to {columns}x{rows}"),
+        Event::Signal { name, .. } => format!("signal {name}"),
+        Event::Eof { stream, .. } => format!("end of {stream}"),
+        Event::ExitStatus { status, .. } => format!("exit status {status}"),
+        Event::ExitSignal { name, message, .. } => format!("killed by signal {name} {message}"),
+        Event::Refused { what, why, .. } => format!("refused {what}: {why}"),
+        Event::StreamEnd(end) => {
+            format!("{}: {} bytes, {} of them recorded, SHA-256 {}", end.stream, end.digest.bytes, end.digest.recorded, end.sha256())
+        }
+        Event::End { outcome, reason } => format!("ended: {outcome}, {reason}"),
+        // The streams' own lines are written above.
+        Event::Stdin(_) | Event::Stdout(_) | Event::Stderr(_) => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use dayfly_recording::{Stream, event::Exec};
+
+    fn written(event: Event) -> String {
+        let mut out = Vec::new();
+        write(&EventLine { seq: 1, time_ms: 1500, event }, &mut Lines::new(&mut out)).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn events_are_told_in_words() {
+        assert_eq!(written(Event::Exec(Exec::new(0, *b"ls -l"))), "[        1.500] command: ls -l\n");
+        let forced = Exec::forced(0, *b"backup", Some(b"rm".to_vec()));
+        assert!(written(Event::Exec(forced)).contains("forced command: backup (asked for: rm)"));
+        assert_eq!(written(Event::chunk(0, Stream::Stderr, 0, *b"a\nb\n")).lines().count(), 2);
+    }
+
+    #[test]
+    fn row_25_commands_and_output_are_shown_and_not_obeyed() {
+        let hostile = b"\x1b]52;c;ZXZpbA==\x07\r\xe2\x80\xae\xff\nx";
+        for event in [
+            Event::Exec(Exec::new(0, *hostile)),
+            Event::chunk(0, Stream::Stdout, 0, *hostile),
+            Event::Subsystem { channel: 0, name: String::from_utf8_lossy(hostile).into_owned() },
+            Event::ExitSignal { channel: 0, name: "TERM".to_owned(), core_dumped: false, message: "\u{9b}6n".to_owned() },
+        ] {
+            let text = written(event);
+            assert!(!text.chars().any(|c| c != '\n' && (c.is_control() || c == '\u{202e}')), "{text:?}");
+        }
+    }
+}
