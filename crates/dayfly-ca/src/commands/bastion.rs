@@ -102,7 +102,7 @@ impl Add {
     /// What was named, and where people reach it: what they type must be what the certificate says.
     fn all_host_names(&self) -> anyhow::Result<BTreeSet<String>> {
         let host = self.address.as_deref().map(host_of).transpose()?;
-        self.host_names.iter().map(|name| host_name(name)).chain(host.map(|host| host_name(host))).collect()
+        self.host_names.iter().map(String::as_str).chain(host).map(host_name).collect()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Where the passphrase of encrypted key files comes from.
 
-use crate::{mistake::Mistake, private_file};
-use std::{env, path::Path};
+use crate::mistake::Mistake;
+use std::{env, io::ErrorKind, path::Path};
 use zeroize::Zeroizing;
 
 /// The environment variable that holds the passphrase.
@@ -27,17 +27,20 @@ impl Passphrase {
         }
         let Some(directory) = env::var_os("CREDENTIALS_DIRECTORY") else { return Ok(None) };
         let path = Path::new(&directory).join(CREDENTIAL);
-        if !path.exists() {
-            return Ok(None);
-        }
-        Self::from_file(&path).map(Some)
+        Self::from_credential(&path)
     }
 
-    /// The first line of a file.
-    pub fn from_file(path: &Path) -> Result<Self, Mistake> {
-        let bytes = private_file::read(path)?;
-        let line = bytes.split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
-        Ok(Self::new(line))
+    /// The first line of a credential, if there is one. Who may read it is not checked: systemd keeps the directory for this service alone, and shows
+    /// the permissions of its access list in the place of the group's.
+    fn from_credential(path: &Path) -> Result<Option<Self>, Mistake> {
+        match std::fs::read(path).map(Zeroizing::new) {
+            Ok(bytes) => {
+                let line = bytes.split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
+                Ok(Some(Self::new(line)))
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Mistake::new(path, format!("cannot be read: {error}"), "check LoadCredential= in the service's unit")),
+        }
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
@@ -56,11 +59,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_gives_its_first_line_and_nothing_prints_it() {
+    fn row_28_a_credential_gives_its_first_line_and_nothing_prints_it() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join(CREDENTIAL);
-        private_file::create(&path, b"correct horse\n").unwrap();
-        let passphrase = Passphrase::from_file(&path).unwrap();
+        assert!(Passphrase::from_credential(&path).unwrap().is_none());
+        std::fs::write(&path, b"correct horse\n").unwrap();
+        let passphrase = Passphrase::from_credential(&path).unwrap().unwrap();
         assert_eq!(passphrase.as_bytes(), b"correct horse");
         assert!(!format!("{passphrase:?}").contains("horse"));
     }

@@ -180,3 +180,23 @@ impl Store for MemoryStore {
         now(Ok(self.memory().rows.last().map(|row| row.position)))
     }
 }
+
+/// What it shares with a store that lasts. That keys are unique and that everything stands on what was stored is not its affair: its tests furnish it.
+mod tests {
+    use super::*;
+    use crate::store::suite::store_suite;
+
+    fn empty_store() -> ((), MemoryStore) {
+        ((), MemoryStore::default())
+    }
+
+    store_suite! { empty_store:
+        what_was_added_is_found_again
+        nothing_is_there_that_was_not_added
+        row_32_an_inner_host_key_carries_one_name
+        a_disabled_person_stays_known_as_disabled
+        the_log_is_linked_from_its_first_row
+        row_37_a_bastions_clock_stops_nobody
+        an_event_that_no_row_can_hold_changes_nothing
+    }
+}
