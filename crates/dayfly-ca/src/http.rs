@@ -27,6 +27,7 @@ use crate::{
     authority::Authority,
     config::Limits,
     identity::{CallerCheck, challenge::Challenges},
+    places::Places,
     refused_request::RefusedRequests,
 };
 use axum::{
@@ -40,10 +41,12 @@ use axum::{
 use dayfly_api::path;
 use dayfly_core::signed_request::{CHALLENGE_HEADER, Purpose};
 use std::{net::IpAddr, sync::Arc};
-use tokio::sync::Semaphore;
 
 /// Requests that may fail to prove who sent them, from one address at once and a second from then on; further ones are turned away unread.
 const UNPROVEN_REQUESTS: (u64, u64) = (200, 20);
+
+/// The largest body of a call, in bytes: a certificate and a key or two. Only events come in batches.
+const LARGEST_CALL: usize = 64 * 1024;
 
 /// Where a request came from. The connection's task sets it; nothing in a request can.
 #[derive(Debug, Clone, Copy)]
@@ -55,7 +58,7 @@ pub struct Service {
     callers: Box<dyn CallerCheck>,
     challenges: Arc<Challenges>,
     limits: Limits,
-    in_flight: Semaphore,
+    in_flight: Arc<Places>,
     unproven: AddressRate,
     refused: RefusedRequests,
 }
@@ -63,7 +66,8 @@ pub struct Service {
 impl Service {
     /// A service that has served nobody.
     pub fn new(authority: Authority, callers: Box<dyn CallerCheck>, challenges: Arc<Challenges>, limits: Limits) -> Self {
-        let in_flight = Semaphore::new(limits.requests_in_flight.min(Semaphore::MAX_PERMITS));
+        // Half for one address, so that none can keep the others out.
+        let in_flight = Places::new(limits.requests_in_flight, limits.requests_in_flight.div_ceil(2));
         let unproven = AddressRate::new(UNPROVEN_REQUESTS.0, UNPROVEN_REQUESTS.1);
         Self { authority, callers, challenges, limits, in_flight, unproven, refused: RefusedRequests::default() }
     }
@@ -94,12 +98,13 @@ pub fn router(service: &Arc<Service>) -> Router {
         .route(path::BASTION_HOST_CERTIFICATE, post(bastion::host_certificate))
         .route(path::BASTION_INNER_HOST_CERTIFICATE, post(bastion::inner_host_certificate));
     let events = Router::new().route(path::BASTION_EVENTS, post(bastion::events));
-    let body_bytes = service.limits.body_bytes;
+    let batch_bytes = service.limits.body_bytes;
+    let call_bytes = batch_bytes.min(LARGEST_CALL);
     Router::new()
         .merge(trust::routes())
-        .merge(caller::behind(service, Purpose::Person, body_bytes, people))
-        .merge(caller::behind(service, Purpose::Bastion, body_bytes, bastions))
-        .merge(caller::behind(service, Purpose::Bastion, body_bytes.max(bastion::LARGEST_BATCH), events))
+        .merge(caller::behind(service, Purpose::Person, call_bytes, people))
+        .merge(caller::behind(service, Purpose::Bastion, call_bytes, bastions))
+        .merge(caller::behind(service, Purpose::Bastion, batch_bytes, events))
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .layer(from_fn_with_state(Arc::clone(service), limits::bound))

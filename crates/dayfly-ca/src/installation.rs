@@ -119,7 +119,7 @@ pub(crate) fn limits() -> Limits {
         connections_per_address: 32,
         requests_in_flight: 64,
         request_timeout: Duration::from_secs(5),
-        body_bytes: 64 * 1024,
+        body_bytes: 1024 * 1024,
         challenge_lifetime: Duration::from_secs(300),
     }
 }

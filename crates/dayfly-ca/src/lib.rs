@@ -14,7 +14,7 @@
 //! | [`issue`], [`session`], [`host_certificate`] | the pipelines that sign |
 //! | [`bastion_events`], [`review`], [`refused_request`] | what else goes to the log, and who reads it |
 //! | [`overview`], [`bastion_inventory`], [`trust`] | what people, bastions and everybody may know |
-//! | [`http`], [`address_rate`] | requests in, outcomes out |
+//! | [`http`], [`address_rate`] | requests in, outcomes out, and what they may use up |
 //! | [`serve`], [`run`], [`reload`], [`trace`] | TLS, connections, drain; the process and its signals |
 //! | [`assemble`] | the one place that names concrete adapters |
 //!
@@ -38,6 +38,7 @@ pub mod issue;
 pub mod log;
 pub mod mistake;
 pub mod overview;
+mod places;
 pub mod private_file;
 pub mod refused_request;
 pub mod reload;

@@ -59,11 +59,11 @@ impl RefusedRequests {
     /// Logs a refusal, or counts it. The request is refused either way, so a log that cannot be written is only traced.
     pub async fn log(&self, authority: &Authority, refused: RefusedRequest<'_>) {
         let (rejection, now) = (refused.rejection, authority.clock.unix_seconds());
-        tracing::warn!(address = %refused.address, path = refused.path, reason = %rejection.refusal.reason, "request refused");
         if !self.of_address.take(refused.address, now) || !self.of_all.take(EVERYBODY, now) {
             self.suppressed.fetch_add(1, Ordering::Relaxed);
             return;
         }
+        tracing::warn!(address = %refused.address, path = refused.path, reason = %rejection.refusal.reason, "request refused");
         let path: String = refused.path.chars().take(LONGEST_PATH).collect();
         let mut event = authority
             .refused(Event::RequestRefused, &rejection.refusal)

@@ -3,17 +3,17 @@
 //! | Part | What it is |
 //! |---|---|
 //! | `tls` | certificate and key → what speaks TLS 1.3 |
-//! | `places` | how many connections there may be, in all and from one address |
 //! | `connection` | one connection: handshake, then HTTP/2 or HTTP/1.1 |
 
 mod connection;
-mod places;
 pub mod tls;
 
-use crate::http::{self, Service};
+use crate::{
+    http::{self, Service},
+    places::Places,
+};
 use arc_swap::ArcSwap;
 use axum::Router;
-use places::Places;
 use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     net::{TcpListener, TcpStream},

@@ -21,9 +21,6 @@ use dayfly_core::signed_request::hex;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
-/// The largest batch of events, in bytes: some thousands.
-pub(super) const LARGEST_BATCH: usize = 1024 * 1024;
-
 /// The targets that the bastion may serve, what to trust and what was revoked. Answers 304 to an `If-None-Match` that still fits.
 #[utoipa::path(
     get, path = path::BASTION_INVENTORY, tag = "bastion",

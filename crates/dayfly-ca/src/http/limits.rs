@@ -1,6 +1,7 @@
 //! What requests may use up: how many at a time, and how long each.
 
-use super::{Service, problem::HttpProblem};
+use super::{Peer, Service, problem::HttpProblem};
+use crate::failure::Failure;
 use axum::{
     extract::{Request, State},
     http::StatusCode,
@@ -12,7 +13,10 @@ use std::sync::Arc;
 
 /// Turns away what is more than the CA can work on, and ends what takes too long. A certificate that was signed by then is in the log and goes nowhere.
 pub(super) async fn bound(State(service): State<Arc<Service>>, request: Request, next: Next) -> Response {
-    let Ok(_place) = service.in_flight.try_acquire() else {
+    let Some(Peer(peer)) = request.extensions().get().copied() else {
+        return HttpProblem::from(Failure::Internal("a request without the address that it came from".to_owned())).into_response();
+    };
+    let Some(_place) = service.in_flight.take(peer) else {
         return HttpProblem::too_many(StatusCode::SERVICE_UNAVAILABLE, "the CA works on as many requests as it can").into_response();
     };
     match tokio::time::timeout(service.limits.request_timeout, next.run(request)).await {

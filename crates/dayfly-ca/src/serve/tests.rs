@@ -28,7 +28,6 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, TlsConnector, client::TlsStream};
 
 struct Running {
-    ca: Installation,
     address: SocketAddr,
     tls: Arc<ArcSwap<TlsAcceptor>>,
     certificate: String,
@@ -46,7 +45,7 @@ async fn run(limits: Limits) -> Running {
     let server = tokio::spawn(server.run(async move {
         let _ = stopped.await;
     }));
-    Running { ca, address, tls, certificate, stop, server }
+    Running { address, tls, certificate, stop, server }
 }
 
 fn fresh_acceptor() -> (TlsAcceptor, String) {

@@ -11,7 +11,7 @@ use axum::{
 };
 use dayfly_api::path;
 use dayfly_core::signed_request::{CHALLENGE_HEADER, Purpose};
-use std::time::Duration;
+use std::{task::Poll, time::Duration};
 
 #[tokio::test]
 async fn row_22_a_body_past_its_bound_is_not_read() {
@@ -57,6 +57,20 @@ async fn row_22_more_than_can_be_worked_on_is_turned_away() {
     let answer = ca.send(unsigned("GET", path::TRUST)).await;
     assert_eq!((answer.status, answer.code()), (StatusCode::SERVICE_UNAVAILABLE, "too_many_requests".to_owned()));
     assert_eq!(answer.headers["retry-after"], "1");
+}
+
+#[tokio::test]
+async fn row_22_one_address_leaves_room_for_the_requests_of_others() {
+    let ca = Installation::with_limits(Limits { requests_in_flight: 2, ..limits() });
+    let endless = || {
+        let body = Body::from_stream(futures_util::stream::pending::<Result<Vec<u8>, std::io::Error>>());
+        ca.send_from("203.0.113.9", Request::builder().method("POST").uri(path::CERTIFICATES).body(body).unwrap())
+    };
+    let mut slow = std::pin::pin!(endless());
+    let begun = std::future::poll_fn(|context| Poll::Ready(slow.as_mut().poll(context).is_pending())).await;
+    assert!(begun, "its body is waited for");
+    assert_eq!(endless().await.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(ca.send(unsigned("GET", path::TRUST)).await.status, StatusCode::OK);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Every route that there is, so that a new one that forgets to ask who calls is noticed.
 
-use super::{super::openapi, Call, unsigned};
-use crate::installation::{ALICE, BOB, GATE, Installation, MALLORY};
+use super::{super::openapi, Call, get, post, unsigned};
+use crate::installation::{ALICE, BOB, FRESH, GATE, Installation, MALLORY, line, session_request};
 use axum::http::StatusCode;
 use dayfly_api::path;
 use dayfly_core::signed_request::{CHALLENGE_HEADER, Purpose};
@@ -103,6 +103,23 @@ async fn row_19_what_nothing_grants_is_refused() {
         } else {
             assert!(answer.status.is_client_error(), "{method} {path}: {}", answer.status);
         }
+    }
+}
+
+#[tokio::test]
+async fn row_19_a_bastion_that_serves_nothing_gets_nothing() {
+    let ca = Installation::new();
+    let mut gate = ca.bastion_call("gate").await.bastion;
+    gate.targets.clear();
+    ca.store.put_bastion(gate);
+    let inventory = ca.call(get(path::BASTION_INVENTORY, Purpose::Bastion, GATE)).await.json::<dayfly_api::bastion::Inventory>();
+    assert!(inventory.targets.is_empty());
+    let session = serde_json::to_vec(&session_request("gate", "", "db1")).unwrap();
+    let name = serde_json::json!({"target": "db1", "public_key": line(FRESH), "possession": ""});
+    let name = serde_json::to_vec(&name).unwrap();
+    for (path, body) in [(path::SESSIONS, session), (path::BASTION_INNER_HOST_CERTIFICATE, name)] {
+        let answer = ca.call(post(path, &body, Purpose::Bastion, GATE)).await;
+        assert_eq!((answer.status, answer.code()), (StatusCode::FORBIDDEN, "target_not_served".to_owned()), "{path}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! How many connections there may be, in all and from one address.
+//! Places that are taken for a while, in all and by one address: of connections, and of requests that are being worked on.
 
 use std::{
     collections::HashMap,
@@ -6,9 +6,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// The places that connections take.
+/// So many places, and a share of them for each address.
 #[derive(Debug)]
-pub(super) struct Places {
+pub(crate) struct Places {
     in_all: usize,
     per_address: usize,
     taken: Mutex<Taken>,
@@ -22,18 +22,18 @@ struct Taken {
 
 /// A place that is taken until this is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(crate) struct Place {
     places: Arc<Places>,
     address: IpAddr,
 }
 
 impl Places {
-    pub(super) fn new(in_all: usize, per_address: usize) -> Arc<Self> {
+    pub(crate) fn new(in_all: usize, per_address: usize) -> Arc<Self> {
         Arc::new(Self { in_all, per_address, taken: Mutex::default() })
     }
 
-    /// A place for one more connection from `address`, if there is one.
-    pub(super) fn take(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
+    /// A place for one more from `address`, if there is one.
+    pub(crate) fn take(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
         let address = address.to_canonical();
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let here = taken.by_address.get(&address).copied().unwrap_or(0);
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_without_connections_is_forgotten() {
+    fn an_address_without_a_place_is_forgotten() {
         let places = Places::new(3, 2);
         drop(places.take("192.0.2.1".parse().unwrap()).unwrap());
         assert!(places.taken.lock().unwrap().by_address.is_empty());
