@@ -1,1 +1,90 @@
-//! placeholder
+//! The one place that names concrete adapters.
+
+use crate::{
+    authority::{Authority, CaAuthority, cache::InventoryCache},
+    bastion::Bastion,
+    clock::SystemClock,
+    config::Config,
+    files,
+    host_identity::HostIdentity,
+    inner::InnerHosts,
+    interrupted,
+    life::Life,
+    listener::Listener,
+    recorder::FileRecorder,
+    spool::{Spool, SpoolFile},
+    watch::InventoryWatch,
+};
+use anyhow::Context;
+use dayfly_api::bastion::EventBatch;
+use dayfly_client::{Client, KeySigner};
+use dayfly_core::signed_request::Purpose;
+use ssh_key::PrivateKey;
+use std::sync::Arc;
+
+/// Everything that a running bastion consists of.
+pub struct Assembled {
+    /// What connections share.
+    pub bastion: Arc<Bastion>,
+    /// What they come in by.
+    pub listener: Listener,
+    /// What keeps targets and revocations fresh.
+    pub inventory: InventoryWatch,
+    /// What the bastion shows of itself.
+    pub host: HostIdentity,
+    /// What brings events to the CA.
+    pub spool: Arc<Spool>,
+    /// The CA.
+    pub authority: Arc<dyn Authority>,
+}
+
+/// The CA that the configuration names, called as the bastion.
+pub fn authority(config: &Config, enrolled_key: PrivateKey) -> anyhow::Result<CaAuthority> {
+    let client = Client::new(&config.ca_url, config.ca_pin, Purpose::Bastion, Arc::new(KeySigner::new(enrolled_key)))?;
+    Ok(CaAuthority::new(client, config.name.clone()))
+}
+
+/// Puts a bastion together. Fails if anything is missing that a later retry would not bring: without an inventory, a host certificate or a spool there is
+/// nothing to serve with.
+pub async fn assemble(config: &Config) -> anyhow::Result<Assembled> {
+    let path = &config.enrolled_key;
+    let enrolled =
+        files::read_private_key(path).with_context(|| format!("enrolled_key {}: `dayfly-bastion key` makes one", path.display()))?;
+    let host_key = files::read_or_make_private_key(&config.host_key).with_context(|| format!("host_key {}", config.host_key.display()))?;
+    let inner = config.state.join("inner-hosts");
+    for directory in [&config.state, &config.recordings, &inner] {
+        files::make_private_directory(directory).with_context(|| directory.display().to_string())?;
+    }
+    let authority: Arc<dyn Authority> = Arc::new(authority(config, enrolled.clone())?);
+    let clock = Arc::new(SystemClock);
+    let inventory = InventoryWatch::begin(authority.clone(), config.name.clone(), InventoryCache::new(&config.state)).await?;
+    let host = HostIdentity::begin(authority.clone(), clock.clone(), host_key, &config.state).await?;
+    let spool = Arc::new(Spool::start(open_spool(config, &*authority).await?)?);
+    let signer = Arc::new(KeySigner::new(enrolled));
+    interrupted::report(&config.recordings, &*signer, &config.name, &*spool).context("recordings")?;
+    let recorder = FileRecorder::start(&config.recordings, signer).context("the recorder cannot be started")?;
+    let bastion = Arc::new(Bastion {
+        name: config.name.clone(),
+        snapshot: inventory.subscribe(),
+        authority: authority.clone(),
+        recorder: Arc::new(recorder),
+        journal: spool.clone(),
+        inner_hosts: InnerHosts::new(authority.clone(), clock.clone(), inner),
+        clock,
+        life: Life::default(),
+        login_grace: config.limits.login_grace,
+    });
+    let listener = Listener::bind(config.listen, bastion.clone(), host.current(), &config.limits)
+        .with_context(|| format!("{} cannot be listened at", config.listen))?;
+    Ok(Assembled { bastion, listener, inventory, host, spool, authority })
+}
+
+/// A new spool goes on where the CA is: under numbers that it has already, events would count as sent before.
+async fn open_spool(config: &Config, authority: &dyn Authority) -> anyhow::Result<SpoolFile> {
+    let path = SpoolFile::path_in(&config.state);
+    if path.exists() {
+        return Ok(SpoolFile::open(&path)?);
+    }
+    let last = authority.report(&EventBatch { events: Vec::new() }).await.context("a first start needs the CA")?;
+    Ok(SpoolFile::create(&path, last)?)
+}

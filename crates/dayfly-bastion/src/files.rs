@@ -1,6 +1,6 @@
 //! Files that belong to the bastion alone.
 
-use ssh_key::PrivateKey;
+use ssh_key::{Algorithm, LineEnding, PrivateKey};
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
     io::{self, Write},
@@ -41,12 +41,23 @@ pub fn read_private_key(path: &Path) -> io::Result<PrivateKey> {
     Ok(key)
 }
 
+/// Reads a private key; makes an Ed25519 one if there is none.
+pub fn read_or_make_private_key(path: &Path) -> io::Result<PrivateKey> {
+    match read_private_key(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        read => return read,
+    }
+    let key = PrivateKey::random(&mut rand::rng(), Algorithm::Ed25519).map_err(io::Error::other)?;
+    let pem = key.to_openssh(LineEnding::LF).map_err(io::Error::other)?;
+    write_private(path, pem.as_bytes())?;
+    Ok(key)
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use dayfly_core::signer::SeedSigner;
-    use ssh_key::LineEnding;
 
     #[test]
     fn row_28_a_key_that_others_may_read_is_refused() {

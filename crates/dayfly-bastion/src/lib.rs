@@ -4,17 +4,19 @@
 //!
 //! | Module | What it is |
 //! |---|---|
-//! | [`args`], [`commands`], [`config`], [`assemble`] | the program: what it is told, and the one place that names concrete adapters |
-//! | [`listener`], [`transport`], [`serving`] | connections: accepted, limited, cut |
+//! | [`args`], [`commands`], [`config`], [`trace`] | the program: what it is told, and what it prints |
+//! | [`assemble`], [`run`] | the one place that names concrete adapters; the process and its signals |
+//! | [`listener`], [`transport`], [`serving`], [`life`] | connections: accepted, limited, cut |
 //! | [`connection`], [`door`] | who logged in, and who may open what; asked anew for every channel |
 //! | [`handler`] | the SSH library's callbacks → events. Decides nothing, waits for nothing |
 //! | [`session`] | the state machine of a recorded session: events → actions. No I/O |
 //! | [`recorded`], [`passthrough`] | the two kinds of session as tasks |
+//! | [`host_identity`] | what the bastion shows of itself |
 //! | [`inner`] | the SSH server that answers for a recorded target inside a ProxyJump |
 //! | [`upstream`] | dials. Takes nothing but a permitted session |
 //! | [`flow`] | bytes between two connections, without a deadlock and in bounded memory |
 //! | [`authority`], [`watch`] | the port to the CA; what changed there |
-//! | [`recorder`], [`journal`], [`spool`] | evidence: of what happens inside sessions, and of sessions in the CA's log |
+//! | [`recorder`], [`interrupted`], [`journal`], [`spool`] | evidence: of what happens inside sessions, and of sessions in the CA's log |
 //!
 //! Invariants:
 //! - Nothing is dialled without an [`authority::PermittedSession`], which only an admission here and a yes of the CA make together.
@@ -34,17 +36,21 @@ pub mod door;
 pub mod files;
 pub mod flow;
 pub mod handler;
+pub mod host_identity;
 pub mod inner;
+pub mod interrupted;
 pub mod journal;
 pub mod life;
 pub mod listener;
 pub mod passthrough;
 pub mod recorded;
 pub mod recorder;
+pub mod run;
 pub mod serving;
 pub mod session;
 pub mod signal;
 pub mod spool;
+pub mod trace;
 pub mod transport;
 pub mod upstream;
 pub mod watch;

@@ -8,6 +8,7 @@ use crate::{
     config::Limits,
     connection::{Connection, Entrance},
     handler::ClientHandler,
+    host_identity::CurrentIdentity,
     serving::serve,
     transport::ClientTransport,
 };
@@ -15,10 +16,7 @@ use limits::{Doors, Waiting};
 use quick_ack::QuickAck;
 use russh::server::Config;
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::watch,
-};
+use tokio::net::{TcpListener, TcpStream};
 
 /// How long to wait when the system has no room for a connection: file descriptors may come free.
 const OUT_OF_ROOM: Duration = Duration::from_millis(50);
@@ -33,14 +31,14 @@ const BACKLOG: i32 = 1024;
 pub struct Listener {
     socket: TcpListener,
     bastion: Arc<Bastion>,
-    config: watch::Receiver<Arc<Config>>,
+    identity: CurrentIdentity,
     doors: Doors,
     grace: Duration,
 }
 
 impl Listener {
-    /// Listens at `address`. `config` is the SSH configuration for connections to come; it changes when the host certificate does.
-    pub fn bind(address: SocketAddr, bastion: Arc<Bastion>, config: watch::Receiver<Arc<Config>>, limits: &Limits) -> io::Result<Self> {
+    /// Listens at `address`. `identity` is what they see.
+    pub fn bind(address: SocketAddr, bastion: Arc<Bastion>, identity: CurrentIdentity, limits: &Limits) -> io::Result<Self> {
         let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
         // A restart must not wait for connections of the last life to time out.
         socket.set_reuse_address(true)?;
@@ -48,7 +46,7 @@ impl Listener {
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
         let socket = TcpListener::from_std(socket.into())?;
-        Ok(Self { socket, bastion, config, doors: Doors::new(limits), grace: limits.login_grace })
+        Ok(Self { socket, bastion, identity, doors: Doors::new(limits), grace: limits.login_grace })
     }
 
     /// Where it listens; the port is the real one.
@@ -85,7 +83,7 @@ impl Listener {
         if let Err(error) = tune(&socket) {
             tracing::debug!(%peer, %error, "a socket cannot be tuned");
         }
-        let config = self.config.borrow().clone();
+        let config = self.identity.config();
         tokio::spawn(carry(socket, Arc::new(connection), config, waiting, self.grace));
     }
 }

@@ -1,2 +1,5 @@
-//! placeholder
-fn main() {}
+//! The program `dayfly-bastion`.
+
+fn main() -> std::process::ExitCode {
+    dayfly_bastion::commands::run()
+}

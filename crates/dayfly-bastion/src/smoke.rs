@@ -10,12 +10,12 @@ use crate::{
     bastion::Bastion,
     clock::SystemClock,
     config::Limits,
+    host_identity::HostIdentity,
     inner::InnerHosts,
     journal::MemoryJournal,
     life::Life,
     listener::Listener,
     recorder::FileRecorder,
-    serving::server_config,
 };
 use client::{Outcome, Person};
 use dayfly_core::{
@@ -70,12 +70,11 @@ impl House {
             login_grace: Duration::from_secs(60),
         });
         let host_key = SeedSigner::new(105).private_key().clone();
-        let certificate = crate::authority::Authority::host_certificate(&*authority, &host_key).await.unwrap();
-        let config = watch::Sender::new(Arc::new(server_config(host_key, Some(certificate))));
-        let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), bastion, config.subscribe(), &Limits::default()).unwrap();
+        let identity = HostIdentity::begin(authority.clone(), Arc::new(SystemClock), host_key, directory.path()).await.unwrap();
+        let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), bastion, identity.current(), &Limits::default()).unwrap();
         let address = listener.address().unwrap();
         tokio::spawn(async move {
-            let _config = config;
+            let _identity = identity;
             listener.run(std::future::pending()).await;
         });
         Self { address, authority, journal, snapshot, recordings, life, _directory: directory }

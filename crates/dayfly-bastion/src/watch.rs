@@ -1,1 +1,155 @@
-//! placeholder
+//! What changed at the CA: targets, trust and revocations, fetched again and again; and certificates that want renewing.
+
+use crate::{
+    authority::{Authority, AuthorityError, Snapshot, cache::InventoryCache},
+    bastion::Bastion,
+    host_identity::HostIdentity,
+};
+use dayfly_api::bastion::Inventory;
+use dayfly_core::{name::BastionName, target::Mode};
+use std::{sync::Arc, time::Duration};
+use tokio::sync::watch;
+
+/// How often certificates are looked at.
+const CERTIFICATES: Duration = Duration::from_secs(60);
+
+/// Keeps the snapshot fresh.
+pub struct InventoryWatch {
+    authority: Arc<dyn Authority>,
+    name: BastionName,
+    cache: InventoryCache,
+    snapshot: watch::Sender<Arc<Snapshot>>,
+    last: Inventory,
+}
+
+/// Why there is no inventory to begin with.
+#[derive(Debug, thiserror::Error)]
+pub enum NoInventory {
+    /// The CA cannot be asked, and nothing is cached.
+    #[error("{0}; and there is no inventory from earlier to go on with")]
+    Unavailable(AuthorityError),
+    /// What the CA or the cache says cannot be used.
+    #[error(transparent)]
+    Unusable(#[from] crate::authority::SnapshotError),
+}
+
+impl InventoryWatch {
+    /// Begins with the CA's answer, or with the last one if the CA is away.
+    pub async fn begin(authority: Arc<dyn Authority>, name: BastionName, cache: InventoryCache) -> Result<Self, NoInventory> {
+        let last = match authority.inventory().await {
+            Ok(inventory) => inventory,
+            Err(error) => match cache.load() {
+                Ok(Some(inventory)) => {
+                    tracing::warn!(%error, "starting with the inventory of earlier: no session starts until the CA can be asked");
+                    inventory
+                }
+                Ok(None) => return Err(NoInventory::Unavailable(error)),
+                Err(unreadable) => {
+                    tracing::warn!(%unreadable, "the cached inventory cannot be read");
+                    return Err(NoInventory::Unavailable(error));
+                }
+            },
+        };
+        let snapshot = Snapshot::new(&name, last.clone())?;
+        let watch = Self { authority, name, cache, snapshot: watch::Sender::new(Arc::new(snapshot)), last };
+        watch.keep();
+        Ok(watch)
+    }
+
+    /// What the CA last told, for as long as this runs.
+    pub fn subscribe(&self) -> watch::Receiver<Arc<Snapshot>> {
+        self.snapshot.subscribe()
+    }
+
+    /// Asks again every `interval`, for ever.
+    pub async fn run(mut self, interval: Duration) {
+        let mut is_away = false;
+        loop {
+            tokio::time::sleep(interval).await;
+            match self.refresh().await {
+                Ok(()) if std::mem::take(&mut is_away) => tracing::info!("the CA answers again"),
+                Ok(()) => {}
+                Err(error) if !std::mem::replace(&mut is_away, true) => {
+                    tracing::warn!(error, "targets and revocations cannot be refreshed")
+                }
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Takes over what changed. What cannot be used changes nothing.
+    async fn refresh(&mut self) -> Result<(), String> {
+        let inventory = self.authority.inventory().await.map_err(|error| error.to_string())?;
+        if inventory == self.last {
+            return Ok(());
+        }
+        let snapshot = Snapshot::new(&self.name, inventory.clone()).map_err(|error| error.to_string())?;
+        self.last = inventory;
+        self.keep();
+        self.snapshot.send_replace(Arc::new(snapshot));
+        tracing::info!(targets = self.last.targets.len(), "the inventory changed");
+        Ok(())
+    }
+
+    fn keep(&self) {
+        if let Err(error) = self.cache.store(&self.last) {
+            tracing::warn!(%error, "the inventory cannot be kept for when the CA is away");
+        }
+    }
+}
+
+/// Renews the bastion's own certificate and those that answer for targets, in time, for ever.
+pub async fn renew_certificates(bastion: Arc<Bastion>, host: HostIdentity) {
+    let mut snapshot = bastion.snapshot.clone();
+    loop {
+        host.renew_if_due().await;
+        let recorded: Vec<_> = snapshot
+            .borrow_and_update()
+            .inventory()
+            .iter()
+            .filter(|target| target.mode == Mode::Record)
+            .map(|target| target.name.clone())
+            .collect();
+        for target in recorded {
+            // What fails is traced where it fails, and tried again by whoever wants to log in.
+            let _ = bastion.inner_hosts.config(&target).await;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(CERTIFICATES) => {}
+            changed = snapshot.changed() => if changed.is_err() { return },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::authority::double::AuthorityDouble;
+    use std::sync::atomic::Ordering;
+
+    async fn begin(ca: &Arc<AuthorityDouble>, state: &std::path::Path) -> Result<InventoryWatch, NoInventory> {
+        InventoryWatch::begin(ca.clone(), ca.bastion.clone(), InventoryCache::new(state)).await
+    }
+
+    #[tokio::test]
+    async fn a_bastion_goes_on_with_the_last_inventory_while_the_ca_is_away() {
+        let state = tempfile::tempdir().unwrap();
+        let ca = Arc::new(AuthorityDouble::new(Vec::new()));
+        ca.away.store(true, Ordering::SeqCst);
+        assert!(matches!(begin(&ca, state.path()).await, Err(NoInventory::Unavailable(_))));
+        ca.away.store(false, Ordering::SeqCst);
+        begin(&ca, state.path()).await.unwrap();
+        ca.away.store(true, Ordering::SeqCst);
+        let mut watch = begin(&ca, state.path()).await.unwrap();
+        assert!(watch.refresh().await.is_err());
+    }
+
+    #[tokio::test]
+    async fn an_inventory_for_another_bastion_is_refused() {
+        let state = tempfile::tempdir().unwrap();
+        let ca = Arc::new(AuthorityDouble::new(Vec::new()));
+        let other = InventoryWatch::begin(ca, "other".parse().unwrap(), InventoryCache::new(state.path())).await;
+        assert!(matches!(other, Err(NoInventory::Unusable(_))));
+    }
+}

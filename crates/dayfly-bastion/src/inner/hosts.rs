@@ -11,7 +11,7 @@ use dayfly_core::{
     reason::{Reason, Refusal},
 };
 use russh::server::Config;
-use ssh_key::{Algorithm, Certificate, LineEnding, PrivateKey};
+use ssh_key::{Certificate, PrivateKey};
 use std::{
     collections::HashMap,
     io,
@@ -65,7 +65,9 @@ impl InnerHosts {
     }
 
     async fn renew(&self, target: &TargetName) -> Result<Host, Refusal> {
-        let key = self.key(target).map_err(|error| {
+        let path = self.directory.join(target.as_str());
+        // The target's own key, and never another target's: a key carries one name.
+        let key = files::read_or_make_private_key(&path).map_err(|error| {
             tracing::error!(%target, %error, "the key that answers for a target cannot be kept");
             Refusal::new(Reason::TargetUnavailable, format!("the bastion cannot answer for {target} now"), "tell whoever runs the bastion")
         })?;
@@ -80,18 +82,6 @@ impl InnerHosts {
             tracing::warn!(%target, %error, "the certificate that answers for a target cannot be kept");
         }
         Ok(host(key, certificate))
-    }
-
-    /// The target's own key, made if there is none. Never another target's: a key carries one name.
-    fn key(&self, target: &TargetName) -> io::Result<PrivateKey> {
-        let path = self.directory.join(target.as_str());
-        if path.exists() {
-            return files::read_private_key(&path);
-        }
-        let key = PrivateKey::random(&mut rand::rng(), Algorithm::Ed25519).map_err(io::Error::other)?;
-        let pem = key.to_openssh(LineEnding::LF).map_err(io::Error::other)?;
-        files::write_private(&path, pem.as_bytes())?;
-        Ok(key)
     }
 
     fn load(&self, target: &TargetName, now: u64) -> Option<Host> {

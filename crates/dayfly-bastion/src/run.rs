@@ -1,0 +1,85 @@
+//! The bastion as a process: assembled, listening, and serving until a signal ends it.
+
+use crate::{
+    assemble::{Assembled, assemble},
+    config::Config,
+    spool, watch,
+};
+use anyhow::Context;
+use std::{io::Write, path::Path, time::Duration};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// How long the last events may take to reach the CA; what does not waits on disk.
+const LAST_EVENTS: Duration = Duration::from_secs(2);
+
+/// How long sessions that were told to end may take to be sealed.
+const LAST_SEALS: Duration = Duration::from_secs(20);
+
+/// How often somebody looks whether the last events are gone.
+const GLANCE: Duration = Duration::from_millis(20);
+
+/// Serves what `config` says, and prints one line to `out` as soon as connections are accepted. SIGTERM and SIGINT stop that; sessions go on for as long as
+/// the configuration lets them, then they are ended and sealed. A second signal ends them at once.
+pub fn run(config: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime cannot be started")?;
+    let outcome = runtime.block_on(serve(config, out));
+    // Connections without a session are simply left.
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn serve(path: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
+    // Before anything else, so that no signal finds nobody.
+    let mut stop = Stop::listen()?;
+    let config = Config::load(path)?;
+    let Assembled { bastion, listener, inventory, host, spool, authority } = assemble(&config).await?;
+    let address = listener.address()?;
+    tokio::spawn(inventory.run(config.limits.refresh));
+    tokio::spawn(watch::renew_certificates(bastion.clone(), host));
+    tokio::spawn(spool::send(spool.clone(), authority));
+    writeln!(out, "dayfly-bastion: ready on {address}")?;
+    out.flush()?;
+    listener.run(stop.wait()).await;
+    tracing::info!(drain = ?config.limits.drain, "stopping: no new connections");
+    let drained = tokio::select! {
+        () = bastion.life.idle() => true,
+        () = tokio::time::sleep(config.limits.drain) => false,
+        () = stop.wait() => false,
+    };
+    if !drained {
+        bastion.life.stop();
+        if tokio::time::timeout(LAST_SEALS, bastion.life.idle()).await.is_err() {
+            tracing::error!("some sessions could not be sealed in time; the next start will");
+        }
+    }
+    spool.flush().await;
+    let sent = tokio::time::timeout(LAST_EVENTS, async {
+        while spool.pending() > 0 {
+            tokio::time::sleep(GLANCE).await;
+        }
+    });
+    if sent.await.is_err() {
+        tracing::warn!(events = spool.pending(), "events wait on disk for the next start");
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// The signals that end the bastion.
+struct Stop {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Stop {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn wait(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
