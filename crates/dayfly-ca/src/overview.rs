@@ -16,7 +16,10 @@ use dayfly_core::{
     role::Role,
     target::Target,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// Who calls, as the CA sees it.
 pub fn whoami(call: &PersonCall) -> WhoAmI {
@@ -31,8 +34,13 @@ pub fn whoami(call: &PersonCall) -> WhoAmI {
 }
 
 /// The roles that the caller may ask for now.
-pub fn roles(authority: &Authority, call: &PersonCall) -> Roles {
-    let book = authority.rules.load();
+pub async fn roles(authority: &Authority, call: Arc<PersonCall>) -> Result<Roles, Failure> {
+    let book = authority.rules.load_full();
+    // A question to policy for each role at each target: too many to ask between two requests.
+    Ok(tokio::task::spawn_blocking(move || roles_by(&book, &call)).await?)
+}
+
+fn roles_by(book: &RuleBook, call: &PersonCall) -> Roles {
     let summary = |(role, targets): (&Role, Vec<TargetName>)| RoleSummary {
         name: role.name.clone(),
         description: role.description.clone(),
@@ -40,24 +48,28 @@ pub fn roles(authority: &Authority, call: &PersonCall) -> Roles {
         targets,
         principals: role.principals.iter().cloned().map(String::from).collect(),
     };
-    Roles { roles: requestable(&book, call).into_iter().map(summary).collect() }
+    Roles { roles: requestable(book, call).into_iter().map(summary).collect() }
 }
 
 /// Where the caller may go, and through which bastions.
-pub async fn destinations(authority: &Authority, call: &PersonCall) -> Result<Destinations, Failure> {
-    let bastions = authority.store.bastions().await?;
-    let bastions: Vec<Bastion> = bastions.into_iter().filter(|bastion| !bastion.disabled).collect();
-    let book = authority.rules.load();
+pub async fn destinations(authority: &Authority, call: Arc<PersonCall>) -> Result<Destinations, Failure> {
+    let mut bastions = authority.store.bastions().await?;
+    bastions.retain(|bastion| !bastion.disabled);
+    let book = authority.rules.load_full();
+    Ok(tokio::task::spawn_blocking(move || destinations_by(&book, &call, &bastions)).await?)
+}
+
+fn destinations_by(book: &RuleBook, call: &PersonCall, bastions: &[Bastion]) -> Destinations {
     let mut roles_of: BTreeMap<TargetName, Vec<&Role>> = BTreeMap::new();
-    for (role, targets) in requestable(&book, call) {
+    for (role, targets) in requestable(book, call) {
         targets.into_iter().for_each(|target| roles_of.entry(target).or_default().push(role));
     }
     let known = roles_of.iter().filter_map(|(name, roles)| book.inventory.get(name.as_str()).map(|target| (target, roles.as_slice())));
-    let targets: Vec<Destination> = known.map(|(target, roles)| destination(target, roles, &bastions)).collect();
+    let targets: Vec<Destination> = known.map(|(target, roles)| destination(target, roles, bastions)).collect();
     let is_of_use = |bastion: &&Bastion| targets.iter().any(|target| target.bastions.contains(&bastion.name));
     let bastions =
         bastions.iter().filter(is_of_use).map(|bastion| BastionAddress { name: bastion.name.clone(), address: bastion.address.clone() });
-    Ok(Destinations { bastions: bastions.collect(), targets })
+    Destinations { bastions: bastions.collect(), targets }
 }
 
 /// Each role with the targets at which the caller may have it. Where it may be used from changes nothing about that.

@@ -2,7 +2,7 @@
 
 use super::{Service, caller::ByPerson, problem::HttpProblem};
 use crate::overview;
-use axum::{Json, extract::State};
+use axum::{Extension, Json, extract::State};
 use dayfly_api::{
     path,
     person::{Destinations, Roles, WhoAmI},
@@ -26,8 +26,8 @@ pub(super) async fn whoami(person: ByPerson) -> Json<WhoAmI> {
     security(("signed" = [])),
     responses((status = 200, body = Roles), (status = "default", body = Problem, content_type = "application/problem+json"))
 )]
-pub(super) async fn roles(State(service): State<Arc<Service>>, person: ByPerson) -> Json<Roles> {
-    Json(overview::roles(&service.authority, &person))
+pub(super) async fn roles(State(service): State<Arc<Service>>, Extension(person): ByPerson) -> Result<Json<Roles>, HttpProblem> {
+    Ok(Json(overview::roles(&service.authority, person).await?))
 }
 
 /// Where the caller may go, and through which bastions.
@@ -36,6 +36,9 @@ pub(super) async fn roles(State(service): State<Arc<Service>>, person: ByPerson)
     security(("signed" = [])),
     responses((status = 200, body = Destinations), (status = "default", body = Problem, content_type = "application/problem+json"))
 )]
-pub(super) async fn destinations(State(service): State<Arc<Service>>, person: ByPerson) -> Result<Json<Destinations>, HttpProblem> {
-    Ok(Json(overview::destinations(&service.authority, &person).await?))
+pub(super) async fn destinations(
+    State(service): State<Arc<Service>>,
+    Extension(person): ByPerson,
+) -> Result<Json<Destinations>, HttpProblem> {
+    Ok(Json(overview::destinations(&service.authority, person).await?))
 }
