@@ -116,7 +116,7 @@ async fn row_21_garbage_and_doubled_headers() {
 }
 
 #[tokio::test]
-async fn row_20_a_disabled_person_and_a_disabled_bastion() {
+async fn a_disabled_person_and_a_disabled_bastion_are_refused() {
     let ca = Installation::new();
     let event = AuditEvent::new(sample::context().now, Event::UserDisabled, Outcome::Done, Reporter::Administrator);
     ca.store.commit(Change::DisablePerson("alice".parse().unwrap()), event).await.unwrap();
