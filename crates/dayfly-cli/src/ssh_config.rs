@@ -38,8 +38,17 @@ pub enum SshConfigError {
 pub struct Places {
     /// The file with the authorities' keys.
     pub known_hosts: PathBuf,
-    /// The directory with `TARGET`, `TARGET.pub` and `TARGET-cert.pub`; where an agent holds the key, `TARGET.pub` and `TARGET-cert.pub`.
-    pub certificates: PathBuf,
+    /// Where the keys are.
+    pub keys: Keys,
+}
+
+/// Where the keys are that log in, each named after its target.
+#[derive(Debug, Clone)]
+pub enum Keys {
+    /// `TARGET` and `TARGET-cert.pub` in this directory.
+    Files(PathBuf),
+    /// In the ssh-agent, which holds many: `TARGET-cert.pub` in this directory tells which.
+    Agent(PathBuf),
 }
 
 /// The `Host` blocks. `login` is the name that bastions log.
@@ -88,11 +97,18 @@ fn bastion_lines(bastion: &BastionAddress) -> Result<String, SshConfigError> {
 
 /// What holds for both hops: which key, and whom to trust.
 fn common(target: &TargetName, known_hosts: &str, places: &Places) -> Result<String, SshConfigError> {
-    let key = quoted(&places.certificates.join(target.as_str()))?;
-    let certificate = quoted(&places.certificates.join(format!("{target}-cert.pub")))?;
+    let keys = match &places.keys {
+        Keys::Files(directory) => {
+            let key = quoted(&directory.join(target.as_str()))?;
+            let certificate = quoted(&directory.join(format!("{target}-cert.pub")))?;
+            format!("    IdentityFile {key}\n    CertificateFile {certificate}\n")
+        }
+        // A certificate that only the agent can sign with is an identity to `ssh`; as a CertificateFile it would need a key in a file.
+        Keys::Agent(directory) => format!("    IdentityFile {}\n", quoted(&directory.join(format!("{target}-cert.pub")))?),
+    };
     Ok(format!(
-        "    IdentityFile {key}\n    CertificateFile {certificate}\n    IdentitiesOnly yes\n    UserKnownHostsFile {known_hosts}\n    \
-         GlobalKnownHostsFile none\n    StrictHostKeyChecking yes\n    UpdateHostKeys no\n"
+        "{keys}    IdentitiesOnly yes\n    UserKnownHostsFile {known_hosts}\n    GlobalKnownHostsFile none\n    \
+         StrictHostKeyChecking yes\n    UpdateHostKeys no\n"
     ))
 }
 

@@ -95,13 +95,12 @@ impl KeyFiles {
         private_file::write_together(&self.directory, &files).map_err(failure)
     }
 
-    /// Writes the public halves of a key that an agent holds: with them `ssh` picks that key out of all that the agent has.
-    pub fn write_public(&self, key: &PrivateKey, certificate_line: &str) -> Result<(), Failure> {
-        let unwritable = |error: ssh_key::Error| Failure::new(Kind::Failed, "the new key cannot be written").because(error);
-        let public = format!("{}\n", key.public_key().to_openssh().map_err(unwritable)?);
+    /// Writes the certificate alone, whose key an agent holds: with it `ssh` picks that key out of all that the agent has.
+    pub fn write_certificate(&self, certificate_line: &str) -> Result<(), Failure> {
         let certificate = format!("{}\n", certificate_line.trim_end());
-        let files = [(self.public_name(), public.as_bytes(), PUBLIC), (self.certificate_name(), certificate.as_bytes(), PUBLIC)];
-        let files = files.each_ref().map(|(name, bytes, mode)| (name.as_str(), *bytes, *mode));
+        // Private, since `ssh` looks at it as an identity, and warns of one that others can read.
+        let files = [(self.certificate_name(), certificate)];
+        let files = files.each_ref().map(|(name, text)| (name.as_str(), text.as_bytes(), PRIVATE));
         private_file::write_together(&self.directory, &files).map_err(failure)
     }
 }

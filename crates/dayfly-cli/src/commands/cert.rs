@@ -3,7 +3,7 @@
 mod agent;
 mod refusals;
 
-pub(super) use agent::PUBLIC_HALVES;
+pub(super) use agent::IN_AGENT;
 
 use super::{Context, login::waiting};
 use crate::{

@@ -1,10 +1,10 @@
 //! `dayfly ssh-config`.
 
-use super::{Context, cert::PUBLIC_HALVES};
+use super::{Context, cert::IN_AGENT};
 use crate::{
     error::{Failure, Kind},
     output::{Form, Lines, Report},
-    ssh_config::{Places, SshConfigError, known_hosts, ssh_config},
+    ssh_config::{Keys, Places, SshConfigError, known_hosts, ssh_config},
     state::private_file::{self, PRIVATE},
 };
 use serde::Serialize;
@@ -53,9 +53,9 @@ pub(super) async fn run(arguments: &Arguments, context: &Context<'_>) -> Result<
             Some(path) => absolute(path)?,
             None => home.join(KNOWN_HOSTS_FILE),
         },
-        certificates: match &arguments.certs {
-            Some(path) => absolute(path)?,
-            None => home.join(PUBLIC_HALVES),
+        keys: match &arguments.certs {
+            Some(path) => Keys::Files(absolute(path)?),
+            None => Keys::Agent(home.join(IN_AGENT)),
         },
     };
     let trust = connection.fresh_trust().await?;

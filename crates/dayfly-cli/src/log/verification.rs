@@ -167,6 +167,11 @@ impl<'a> Verification<'a> {
         self.rows >= self.head.seq
     }
 
+    /// The last row that was verified before and is what it was; 0 if none.
+    pub fn agreed(&self) -> u64 {
+        self.agreed
+    }
+
     /// How many rows went in.
     pub fn rows(&self) -> u64 {
         self.rows

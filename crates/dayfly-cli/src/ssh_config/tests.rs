@@ -18,7 +18,7 @@ fn destinations(address: Option<&str>) -> Destinations {
 }
 
 fn places(directory: &Path) -> Places {
-    Places { known_hosts: directory.join("known hosts"), certificates: directory.join("certs") }
+    Places { known_hosts: directory.join("known hosts"), keys: Keys::Files(directory.join("certs")) }
 }
 
 /// What OpenSSH itself understands, `ssh -G`.
@@ -55,6 +55,16 @@ fn openssh_understands_each_hop() {
         assert!(hop.lines().any(|said| said == line), "{line} in {hop}");
     }
     assert!(!config.contains("User deploy"), "of two accounts none is chosen");
+}
+
+#[test]
+fn a_key_in_the_agent_is_told_by_its_certificate() {
+    let places = Places { known_hosts: PathBuf::from("/h/known_hosts"), keys: Keys::Agent(PathBuf::from("/h/agent")) };
+    let config = ssh_config(&destinations(None), "alice", &places).unwrap();
+    for host in ["db1", "gate+db1"] {
+        let said = understood(&config, host);
+        assert!(said.contains("identityfile /h/agent/db1-cert.pub\n") && !said.contains("certificatefile"), "{said}");
+    }
 }
 
 #[test]
@@ -95,7 +105,7 @@ fn row_23_an_address_cannot_become_an_option_a_token_or_a_line() {
 #[test]
 fn row_23_a_path_cannot_become_a_token_or_a_line() {
     for path in ["/a\"b", "/a%h", "/a\nProxyCommand id", "~/x", "/a${HOME}", "/a\\b", ""] {
-        let places = Places { known_hosts: PathBuf::from(path), certificates: PathBuf::from("/h") };
+        let places = Places { known_hosts: PathBuf::from(path), keys: Keys::Files(PathBuf::from("/h")) };
         assert!(ssh_config(&destinations(None), "alice", &places).is_err(), "{path:?}");
     }
 }

@@ -12,8 +12,8 @@ use crate::{
 use dayfly_api::certificate::IssuedCertificate;
 use ssh_key::{Certificate, PrivateKey};
 
-/// Where the public halves of what the agent holds are kept, below the state directory: a file a target, for `ssh` to pick its key by.
-pub(crate) const PUBLIC_HALVES: &str = "agent";
+/// Where the certificates that the agent holds are kept, below the state directory: a file a target, for `ssh` to pick its key by.
+pub(crate) const IN_AGENT: &str = "agent";
 
 /// The certificates that the agent holds, with their comments.
 pub(super) fn certificates(agent: &Agent) -> Result<Vec<(Certificate, String)>, Failure> {
@@ -43,9 +43,9 @@ pub(super) fn store(
     for (certificate, _) in earlier.iter().filter(|(certificate, comment)| is_replaced(certificate, comment)) {
         agent.remove(certificate)?;
     }
-    let directory = PrivateDirectory::create(&connection.state.path().join(PUBLIC_HALVES)).map_err(StateError::from)?;
+    let directory = PrivateDirectory::create(&connection.state.path().join(IN_AGENT)).map_err(StateError::from)?;
     for target in &issued.targets {
-        KeyFiles::new(&directory.path().join(target.as_str()))?.write_public(key, &issued.certificate)?;
+        KeyFiles::new(&directory.path().join(target.as_str()))?.write_certificate(&issued.certificate)?;
     }
     Ok(())
 }

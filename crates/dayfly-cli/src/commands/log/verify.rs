@@ -2,7 +2,6 @@
 
 use crate::{
     commands::Context,
-    connection::Connection,
     error::{Failure, Kind},
     identity,
     log::{
@@ -45,7 +44,7 @@ struct Answer {
     rows: u64,
     /// The number of the signed head.
     head: Option<u64>,
-    /// The head that was verified before, and that this log goes on from.
+    /// The last row that was verified here before, and that this log agrees with.
     since: Option<u64>,
     problem: Option<String>,
     #[serde(flatten)]
@@ -67,28 +66,10 @@ async fn at_ca(context: &Context<'_>) -> Result<Answer, Failure> {
     let log_key = log_key(&connection.trust.log_key)?;
     let _lock = connection.state.lock(|| {})?;
     let before = Witness::read(&connection.state, &log_key)?;
-    let mut rows = 0;
-    Ok(match verify(&connection, &log_key, &before, &mut rows, context).await? {
-        Ok((head, witness)) => {
-            witness.write(&connection.state, &log_key)?;
-            Answer::good(rows, head, &before)
-        }
-        Err(defect) => Answer::bad(rows, &before, defect),
-    })
-}
-
-/// What the CA answers is one thing, and that it cannot be asked another: only the first says something of the log.
-async fn verify(
-    connection: &Connection,
-    log_key: &KeyData,
-    before: &Witness,
-    rows: &mut u64,
-    context: &Context<'_>,
-) -> Result<Result<(u64, Witness), Defect>, Failure> {
     let signed = connection.client.log_head().await?;
-    let mut verification = match Head::check(&signed, log_key).and_then(|head| Verification::begin(head, before)) {
+    let mut verification = match Head::check(&signed, &log_key).and_then(|head| Verification::begin(head, &before)) {
         Ok(verification) => verification,
-        Err(defect) => return Ok(Err(defect)),
+        Err(defect) => return Ok(Answer::bad(0, defect)),
     };
     let mut pages = Pages::after(&connection.client, 0);
     while !verification.is_complete() {
@@ -98,13 +79,16 @@ async fn verify(
         }
         for row in page.iter().filter(|row| row.seq <= signed.seq) {
             if let Err(defect) = verification.follow(row) {
-                return Ok(Err(defect));
+                return Ok(Answer::bad(verification.rows(), defect));
             }
-            *rows = verification.rows();
         }
         context.output.progress(&format!("verified {} of {} rows", verification.rows(), verification.total()))?;
     }
-    Ok(verification.finish().map(|witness| (signed.seq, witness)))
+    let (answer, witness) = Answer::of(verification);
+    if let Some(witness) = witness {
+        witness.write(&connection.state, &log_key)?;
+    }
+    Ok(answer)
 }
 
 fn in_file(path: &Path, key_file: Option<&Path>, context: &Context<'_>) -> Result<Answer, Failure> {
@@ -122,21 +106,17 @@ fn in_file(path: &Path, key_file: Option<&Path>, context: &Context<'_>) -> Resul
     let (mut export, signed) = Export::open(path)?;
     let mut verification = match Head::check(&signed, &log_key) {
         Ok(head) => Verification::begin_anywhere(head, &before),
-        Err(defect) => return Ok(Answer::bad(0, &before, defect)),
+        Err(defect) => return Ok(Answer::bad(0, defect)),
     };
     while let Some(row) = export.row()? {
         if let Err(defect) = verification.follow(&row) {
-            return Ok(Answer::bad(verification.rows(), &before, defect));
+            return Ok(Answer::bad(verification.rows(), defect));
         }
         if verification.rows().is_multiple_of(PROGRESS_EVERY) {
             context.output.progress(&format!("verified {} of {} rows", verification.rows(), verification.total()))?;
         }
     }
-    let rows = verification.rows();
-    Ok(match verification.finish() {
-        Ok(_) => Answer::good(rows, signed.seq, &before),
-        Err(defect) => Answer::bad(rows, &before, defect),
-    })
+    Ok(Answer::of(verification).0)
 }
 
 fn log_key(line: &str) -> Result<KeyData, Failure> {
@@ -150,17 +130,21 @@ fn key_in_file(path: &Path) -> Result<KeyData, Failure> {
 }
 
 impl Answer {
-    fn good(rows: u64, head: u64, before: &Witness) -> Self {
-        Self { verified: true, rows, head: Some(head), since: since(before), problem: None, defect: None }
+    /// The end of a verification, and what to remember of it.
+    fn of(verification: Verification<'_>) -> (Self, Option<Witness>) {
+        let (rows, head, agreed) = (verification.rows(), verification.total(), verification.agreed());
+        match verification.finish() {
+            Ok(witness) => {
+                let since = (agreed > 0).then_some(agreed);
+                (Self { verified: true, rows, head: Some(head), since, problem: None, defect: None }, Some(witness))
+            }
+            Err(defect) => (Self::bad(rows, defect), None),
+        }
     }
 
-    fn bad(rows: u64, before: &Witness, defect: Defect) -> Self {
-        Self { verified: false, rows, head: None, since: since(before), problem: Some(defect.to_string()), defect: Some(defect) }
+    fn bad(rows: u64, defect: Defect) -> Self {
+        Self { verified: false, rows, head: None, since: None, problem: Some(defect.to_string()), defect: Some(defect) }
     }
-}
-
-fn since(before: &Witness) -> Option<u64> {
-    before.newest().map(|newest| newest.seq)
 }
 
 impl Report for Answer {
@@ -172,8 +156,8 @@ impl Report for Answer {
                     self.rows
                 ))?;
                 match self.since {
-                    Some(since) => lines.line(&format!("It goes on from row {since}, which was verified here before.")),
-                    None => lines.line("Its state is remembered here: from now on nobody can cut or rewrite it unnoticed."),
+                    Some(since) => lines.line(&format!("It agrees with what was verified here before, up to row {since}.")),
+                    None => lines.line("None of it was verified here before: what is remembered from now on is what it is compared with."),
                 }
             }
             Some(problem) => {
