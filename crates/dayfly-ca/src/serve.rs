@@ -83,7 +83,7 @@ impl Server {
         };
         let (acceptor, router) = (self.tls.load_full(), self.router.clone());
         connections.spawn(async move {
-            connection::serve(stream, peer.ip(), &acceptor, router, draining).await;
+            connection::serve(stream, peer.ip().to_canonical(), &acceptor, router, draining).await;
             drop(place);
         });
     }

@@ -12,9 +12,9 @@ use utoipa::{
 };
 
 /// The description as JSON, one spelling for one contract.
-pub fn json() -> String {
+pub fn json() -> &'static str {
     static JSON: LazyLock<String> = LazyLock::new(|| Contract::openapi().to_pretty_json().unwrap_or_default() + "\n");
-    JSON.clone()
+    &JSON
 }
 
 #[derive(OpenApi)]

@@ -21,7 +21,7 @@ struct Route {
 
 /// Every signed route of the contract.
 fn signed_routes() -> Vec<Route> {
-    let contract: Value = serde_json::from_str(&openapi::json()).unwrap();
+    let contract: Value = serde_json::from_str(openapi::json()).unwrap();
     let mut routes = Vec::new();
     for (path, methods) in contract["paths"].as_object().unwrap() {
         for (method, operation) in methods.as_object().unwrap() {
@@ -46,7 +46,7 @@ fn other(purpose: Purpose) -> Purpose {
 
 #[test]
 fn the_contract_holds_every_path_that_callers_know() {
-    let contract: Value = serde_json::from_str(&openapi::json()).unwrap();
+    let contract: Value = serde_json::from_str(openapi::json()).unwrap();
     let source = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../dayfly-api/src/path.rs"));
     let known: Vec<&str> = source.split('"').filter(|text| text.starts_with("/v1/")).collect();
     assert_eq!(known.len(), contract["paths"].as_object().unwrap().len());
