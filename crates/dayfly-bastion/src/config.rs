@@ -167,7 +167,7 @@ mod tests {
     fn the_example_is_a_configuration_and_says_the_defaults() {
         let config = Config::parse(EXAMPLE, Path::new("/etc/dayfly")).unwrap();
         assert_eq!(config.limits, Limits::default());
-        assert_eq!(config.host_key, Path::new("/etc/dayfly/host_key"));
+        assert_eq!(config.enrolled_key, Path::new("/etc/dayfly/bastion_key"));
         assert!(config.ca_pin.is_some());
     }
 

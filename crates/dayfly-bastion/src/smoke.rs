@@ -41,10 +41,14 @@ struct House {
 
 impl House {
     async fn open() -> Self {
-        Self::open_with(|_| {}).await
+        Self::build(|_| {}, Duration::from_secs(60)).await
     }
 
-    async fn open_with(change: impl FnOnce(&mut AuthorityDouble)) -> Self {
+    async fn open_with_grace(grace: Duration) -> Self {
+        Self::build(|_| {}, grace).await
+    }
+
+    async fn build(change: impl FnOnce(&mut AuthorityDouble), grace: Duration) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let recorded = TargetServer::start(&SeedSigner::new(102)).await;
         let direct = TargetServer::start(&SeedSigner::new(101)).await;
@@ -67,11 +71,12 @@ impl House {
             inner_hosts: InnerHosts::new(authority.clone(), clock.clone(), inner),
             clock,
             life: life.clone(),
-            login_grace: Duration::from_secs(60),
+            login_grace: grace,
         });
         let host_key = SeedSigner::new(105).private_key().clone();
+        let limits = Limits { login_grace: grace, ..Limits::default() };
         let identity = HostIdentity::begin(authority.clone(), Arc::new(SystemClock), host_key, directory.path()).await.unwrap();
-        let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), bastion, identity.current(), &Limits::default()).unwrap();
+        let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), bastion, identity.current(), &limits).unwrap();
         let address = listener.address().unwrap();
         tokio::spawn(async move {
             let _identity = identity;

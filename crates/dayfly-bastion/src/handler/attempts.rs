@@ -103,10 +103,18 @@ impl Attempts {
 
     /// The event for a connection that ended without a login; none if there is nothing to say that was not said.
     pub(super) fn report(&self, connection: &Connection) -> Option<AuditEvent> {
+        let (refusal, keys) = self.refusal()?;
+        let event = connection.refused(Event::LoginRefused, &refusal);
+        Some(if keys.is_empty() { event } else { event.fact("key", keys.join(" ")) })
+    }
+
+    /// Why nothing came of it, and the keys that it concerns.
+    fn refusal(&self) -> Option<(Refusal, Vec<String>)> {
         let silent = self.silent.saturating_add(self.answered().saturating_sub(self.known));
-        let of = |wanted: Progress| self.keys.iter().filter(move |(_, progress)| **progress == wanted).map(|(key, _)| key.as_str());
-        let unjudged: Vec<&str> = of(Progress::Offered).chain(of(Progress::Bare)).collect();
-        let refusal = if silent > 0 || of(Progress::Offered).next().is_some() {
+        let has_offered = self.keys.values().any(|progress| *progress == Progress::Offered);
+        let unjudged: Vec<String> =
+            self.keys.iter().filter(|(_, progress)| **progress != Progress::Judged).map(|(key, _)| key.clone()).collect();
+        let refusal = if silent > 0 || has_offered {
             Refusal::new(
                 Reason::RefusedByTransport,
                 "the login was refused before its certificate could be judged: it has expired, is not valid yet, or a signature does not fit",
@@ -117,7 +125,9 @@ impl Attempts {
         } else {
             return None;
         };
-        let event = connection.refused(Event::LoginRefused, &refusal);
-        Some(if unjudged.is_empty() { event } else { event.fact("key", unjudged.join(" ")) })
+        Some((refusal, unjudged))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -79,3 +79,6 @@ pub(super) fn sign(signer: &dyn Signer, manifest: &[u8]) -> Result<String, Strin
     let sshsig = sign_sshsig(signer, SIGNATURE_NAMESPACE, manifest).map_err(|error| error.to_string())?;
     sshsig.to_pem(LineEnding::LF).map_err(|error| error.to_string())
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,11 +11,7 @@ use russh::{
     client::{self, Handle, Msg},
     keys::PublicKeyOrCertificate,
 };
-use ssh_key::{
-    Certificate, PrivateKey,
-    certificate::{Builder, CertType},
-    public::KeyData,
-};
+use ssh_key::{Certificate, PrivateKey, certificate::Builder, public::KeyData};
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -63,7 +59,6 @@ pub(super) fn certificate(
 ) -> Certificate {
     let nonce: [u8; 32] = rand::random();
     let mut builder = Builder::new(nonce.to_vec(), key.public_key().key_data().clone(), after, before).unwrap();
-    builder.cert_type(CertType::User).unwrap();
     fill(&mut builder);
     builder.sign(authority.private_key()).unwrap()
 }

@@ -1,9 +1,12 @@
 use super::{
-    client::{finish, run, start},
+    client::{authenticate, certificate, finish, run, start},
     *,
 };
+use crate::authority::double;
 use bytes::Bytes;
+use ssh_key::certificate::CertType;
 use std::sync::atomic::Ordering;
+use tokio::io::AsyncReadExt;
 
 const MIB: usize = 1024 * 1024;
 
@@ -206,4 +209,102 @@ async fn a_client_that_leaves_ends_its_sessions_sealed() {
     let ended = house.ended().await;
     assert_eq!((ended.facts["ending"].as_str(), ended.facts["bytes_in"].as_str()), ("client_gone", "6"));
     assert!(ended.facts.contains_key("manifest_sha256"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_01_to_06_a_certificate_of_ours_with_a_defect_is_told_and_logged() {
+    let house = House::open().await;
+    for (defect, reason) in [
+        (("verify-required", ""), Reason::VerifyRequired),
+        (("unknown@example", ""), Reason::UnknownCriticalOption),
+        (("source-address", "192.0.2.0/24"), Reason::SourceAddress),
+        (("source-address", "::1"), Reason::SourceAddress),
+    ] {
+        let key = double::fresh_key();
+        let person = Person::with(key, &house.authority, "alice", &["deploy@db1"], |builder| {
+            builder.critical_option(defect.0, defect.1).unwrap();
+        });
+        let connection = house.log_in("deploy@db1", &person).await.unwrap();
+        let outcome = run(&connection, "say 0").await;
+        assert!(outcome.stderr.contains(&format!("({reason})")) && outcome.status == Some(255), "{defect:?}: {outcome:?}");
+        assert!(connection.channel_open_direct_tcpip("db1", 22, "127.0.0.1", 1).await.is_err());
+        assert!(house.refusals().contains(&(audit::Event::LoginRefused, reason)), "{defect:?}");
+    }
+    for principal in ["deploy,root", "deploy@*", "-deploy@db1", "a@b@db1"] {
+        let person = Person::certified(&house.authority, "alice", &[principal]);
+        let connection = house.log_in("deploy@db1", &person).await.unwrap();
+        assert!(run(&connection, "say 0").await.stderr.contains("(bad_principal)"), "{principal}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn row_03_a_certificate_that_is_not_ours_fails_the_login_and_is_logged() {
+    let house = House::open().await;
+    let key = double::fresh_key();
+    let now = double::unix_now();
+    let foreign = certificate(&key, &SeedSigner::new(66), (now - 30, now + 300), |builder| {
+        builder.key_id("alice").unwrap().valid_principal("deploy@db1").unwrap();
+    });
+    let host = certificate(&key, &house.authority.user_ca, (now - 30, now + 300), |builder| {
+        builder.cert_type(CertType::Host).unwrap().key_id("alice").unwrap().valid_principal("deploy@db1").unwrap();
+    });
+    let session_ca = certificate(&key, &house.authority.session_ca, (now - 30, now + 300), |builder| {
+        builder.key_id("alice").unwrap().valid_principal("deploy@db1").unwrap();
+    });
+    for (certificate, reason) in [(foreign, Reason::ForeignCa), (host, Reason::WrongType), (session_ca, Reason::ForeignCa)] {
+        let person = Person { key: key.clone(), certificate };
+        assert!(house.log_in("deploy@db1", &person).await.is_none());
+        assert_eq!(house.refusals().pop(), Some((audit::Event::LoginRefused, reason)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn row_05_an_expired_certificate_is_logged_as_refused_by_the_transport() {
+    let house = House::open().await;
+    let key = double::fresh_key();
+    let now = double::unix_now();
+    for window in [(now - 600, now - 300), (now + 300, now + 600)] {
+        let person = Person {
+            certificate: certificate(&key, &house.authority.user_ca, window, |builder| {
+                builder.key_id("alice").unwrap().valid_principal("deploy@db1").unwrap();
+            }),
+            key: key.clone(),
+        };
+        let before = house.refusals().len();
+        let mut connection = house.connect().await;
+        assert!(!authenticate(&mut connection, "deploy@db1", &person).await);
+        drop(connection);
+        while house.refusals().len() == before {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(house.refusals().pop(), Some((audit::Event::LoginRefused, Reason::RefusedByTransport)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn row_08_bare_keys_and_passwords_admit_nobody() {
+    let house = House::open().await;
+    let key = Arc::new(double::fresh_key());
+    let mut connection = house.connect().await;
+    assert!(!connection.authenticate_none("root").await.unwrap().success());
+    assert!(!connection.authenticate_password("root", "x").await.unwrap().success());
+    for _ in 0..8 {
+        let bare = russh::keys::PrivateKeyWithHashAlg::new(key.clone(), None);
+        assert!(!connection.authenticate_publickey("root", bare).await.unwrap().success());
+    }
+    let alice = Person::certified(&house.authority, "alice", &["deploy@db1"]);
+    assert!(authenticate(&mut connection, "deploy@db1", &alice).await, "eight failures are no reason to lock anybody out");
+    assert_eq!(run(&connection, "say 0").await.status, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn row_10_who_does_not_log_in_in_time_is_cut_off() {
+    let house = House::open_with_grace(Duration::from_millis(50)).await;
+    let mut silent = tokio::net::TcpStream::connect(house.address).await.unwrap();
+    let mut received = Vec::new();
+    silent.read_to_end(&mut received).await.unwrap();
+    assert!(received.starts_with(b"SSH-2.0-dayfly"));
+    // With the handshake done, and then nothing.
+    let connection = house.connect().await;
+    assert!(connection.await.is_err());
 }

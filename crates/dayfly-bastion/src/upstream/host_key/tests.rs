@@ -1,1 +1,57 @@
+#![allow(clippy::unwrap_used)]
+use super::*;
+use crate::authority::double::{self, AuthorityDouble};
+use dayfly_core::{
+    certificate::UnsignedCertificate,
+    name::{BastionName, TargetName},
+    signer::{SeedSigner, Signer},
+    target::Mode,
+};
 
+fn target(host_keys: Vec<String>, host_ca: Option<String>) -> Target {
+    Target {
+        name: TargetName::new("db1").unwrap(),
+        address: "192.0.2.1".into(),
+        port: 22,
+        groups: Default::default(),
+        host_keys,
+        host_ca,
+        mode: Mode::Record,
+        literal_principals: Default::default(),
+    }
+}
+
+fn certified(authority: &SeedSigner, name: &str) -> PublicKeyOrCertificate {
+    let key = double::fresh_key().public_key().clone();
+    let bastion = BastionName::new("gate").unwrap();
+    let unsigned = UnsignedCertificate::host(&bastion, &[name.to_owned()], key, 3600, double::unix_now(), 5, [7; 32]).unwrap();
+    unsigned.sign(authority).unwrap().certificate().clone().into()
+}
+
+fn bare(signer: &SeedSigner) -> PublicKeyOrCertificate {
+    PublicKey::from(signer.public_key().clone()).into()
+}
+
+#[test]
+fn a_pinned_target_shows_its_own_key_or_is_refused() {
+    let own = SeedSigner::new(1);
+    let check = HostKeyCheck::new(&target(vec![double::line(&own)], None)).unwrap();
+    assert!(check.accept(&bare(&own), 0) && check.refusal().is_none());
+    assert!(!check.accept(&bare(&SeedSigner::new(2)), 0));
+    assert_eq!(check.refusal().unwrap().reason, Reason::HostKeyMismatch);
+    let ca = AuthorityDouble::new(Vec::new());
+    assert!(!check.accept(&certified(&ca.host_ca, "db1"), double::unix_now()), "a certificate where a key is pinned");
+}
+
+#[test]
+fn a_certified_target_shows_a_certificate_for_its_name_by_its_authority_and_in_its_time() {
+    let authority = SeedSigner::new(1);
+    let check = HostKeyCheck::new(&target(Vec::new(), Some(double::line(&authority)))).unwrap();
+    let now = double::unix_now();
+    let good = certified(&authority, "db1");
+    assert!(check.accept(&good, now));
+    assert!(!check.accept(&good, now + 3600));
+    assert!(!check.accept(&certified(&authority, "db2"), now));
+    assert!(!check.accept(&certified(&SeedSigner::new(2), "db1"), now));
+    assert!(!check.accept(&bare(&authority), now), "a bare key, even the authority's own");
+}
