@@ -211,6 +211,8 @@ fn bastions_are_enrolled_for_targets_that_exist() {
     assert_eq!(refused(&other, "db", "192.0.2.1/24").0, 2);
     assert_eq!(refused(&other, "db", "anywhere").0, 2);
     assert!(refused(&key, "db", "192.0.2.1").1.contains("an enrolment of this key exists already"));
+    let named = ["bastion", "add", "b2", "--key", &other, "--targets", "db", "--dials-from", "192.0.2.1", "--host-name", "web1"];
+    assert!(ca.fails(&named).1.contains("web1 is a target"));
     assert_eq!(ca.fails(&["bastion", "add", "b2", "--key", &other, "--targets", "db"]).0, 2);
     assert_eq!(ca.events().len(), 1);
 

@@ -76,6 +76,10 @@ impl Add {
             let is_known = scope.as_str() == ALL || rules.inventory.within(scope).next().is_some();
             ensure!(is_known, "there is no target and no target group {scope}: correct the name, or add it to {}", config.display());
         }
+        let host_names = self.all_host_names()?;
+        for name in host_names.iter().map(String::as_str).chain([self.name.as_str()]) {
+            ensure!(rules.inventory.get(name).is_none(), "{name} is a target: a bastion's own certificate never carries a target's name");
+        }
         let key = enrolled_key::read(&self.key)?;
         let bastion = store::Bastion {
             name: self.name.clone(),
@@ -83,7 +87,7 @@ impl Add {
             public_key: key.line,
             targets: self.targets.iter().cloned().collect(),
             dials_from: self.dials_from.iter().copied().collect(),
-            host_names: self.all_host_names()?,
+            host_names,
             address: self.address.clone(),
             disabled: false,
         };
