@@ -107,6 +107,9 @@ impl From<ClientError> for Failure {
             other => (other.to_string(), None),
         };
         let fallback = match kind {
+            Kind::NotLoggedIn if code.is_none() => {
+                Some("try again; if the key has a passphrase or is a token's, give it to the agent: ssh-add FILE")
+            }
             Kind::NotLoggedIn => Some("ask whoever runs the CA to enrol your key, or log in with another: dayfly login --identity FILE"),
             Kind::Usage => Some("see dayfly login --help"),
             Kind::Unreachable => Some("try again in a moment"),

@@ -19,14 +19,15 @@ const DELETE: u8 = 0x7f;
 
 /// Shows `prompt` on the terminal and reads a line that is not shown.
 pub(super) fn ask(prompt: &str) -> io::Result<Zeroizing<String>> {
-    let mut terminal = File::options().read(true).write(true).open("/dev/tty").map_err(|_| {
+    let terminal = File::options().read(true).write(true).open("/dev/tty").map_err(|_| {
         io::Error::other("the key is encrypted and there is no terminal to ask for its passphrase: add it to the agent with ssh-add")
     })?;
-    write!(terminal, "{}", neutral(prompt))?;
+    // Silent before it asks: whoever answers at once is not shown, and loses nothing.
     let quiet = Quiet::begin(&terminal)?;
+    write!(&terminal, "{}", neutral(prompt))?;
     let line = read_line(&terminal);
     drop(quiet);
-    writeln!(terminal)?;
+    writeln!(&terminal)?;
     line
 }
 
