@@ -184,16 +184,17 @@ impl UnsignedCertificate {
         let validity = self.validity;
         let certificate = self.build(signer)?;
         let verifier = Verifier { authorities: std::slice::from_ref(signer.public_key()), revocations: &Revocations::default() };
-        let verified = match kind {
-            CertType::User => Some(verify_user(&verifier, &certificate, validity.after())?),
+        match kind {
+            CertType::User => {
+                let verified = verify_user(&verifier, &certificate, validity.after())?;
+                Ok(SignedCertificate { digest: *verified.digest(), certificate, verified: Some(verified) })
+            }
             CertType::Host => {
                 let name = certificate.valid_principals().first().cloned().unwrap_or_default();
                 verifier.host(&certificate, validity.after(), &name).map_err(MintError::Verification)?;
-                None
+                Ok(SignedCertificate { digest: Sha256::digest(certificate.to_bytes()?).into(), certificate, verified: None })
             }
-        };
-        let bytes = certificate.to_bytes()?;
-        Ok(SignedCertificate { digest: Sha256::digest(&bytes).into(), certificate, verified })
+        }
     }
 
     fn build(self, signer: &dyn Signer) -> Result<Certificate, MintError> {

@@ -44,7 +44,8 @@ impl Verifier<'_> {
         if !certificate.cert_type().is_user() {
             return Err(refusal(Reason::WrongType, "this is a host certificate, where a person's is needed"));
         }
-        let validity = self.authentic(certificate, now)?;
+        let bytes = encode(certificate)?;
+        let validity = self.authentic(certificate, &bytes, now)?;
         let principals = contents::check_principals(certificate)?;
         let limits = contents::check_critical_options(certificate.critical_options())?;
         if !limits.source_address.is_empty() && !limits.source_address.iter().any(|network| network.contains(peer)) {
@@ -56,7 +57,7 @@ impl Verifier<'_> {
             return Err(refusal(Reason::Revoked, "the certificate, or its holder's access, was revoked"));
         }
         Ok(VerifiedCertificate {
-            digest: digest(certificate)?,
+            digest: Sha256::digest(&bytes).into(),
             public_key: certificate.public_key().clone(),
             serial: certificate.serial(),
             key_id,
@@ -74,7 +75,7 @@ impl Verifier<'_> {
         if !certificate.cert_type().is_host() {
             return Err(refusal(Reason::WrongType, "this is a person's certificate, where a host's is needed"));
         }
-        let validity = self.authentic(certificate, now)?;
+        let validity = self.authentic(certificate, &encode(certificate)?, now)?;
         if certificate.valid_principals().is_empty() {
             return Err(refusal(Reason::NoPrincipals, "the host certificate names no host"));
         }
@@ -90,15 +91,15 @@ impl Verifier<'_> {
         Ok(VerifiedHostCertificate { public_key: certificate.public_key().clone(), serial: certificate.serial(), validity })
     }
 
-    /// Signed by one of our authorities with a strong algorithm, well formed, and valid now.
-    fn authentic(&self, certificate: &Certificate, now: u64) -> Result<Validity, Refusal> {
+    /// Signed by one of our authorities with a strong algorithm, well formed, and valid now. `bytes` are the certificate's own.
+    fn authentic(&self, certificate: &Certificate, bytes: &[u8], now: u64) -> Result<Validity, Refusal> {
         // Compared as whole keys: a certificate in the place of the signing key never equals one.
         if !self.authorities.contains(certificate.signature_key()) {
             return Err(refusal(Reason::ForeignCa, "the certificate was signed by a key that is not trusted for this"));
         }
         signature::strength(certificate.signature_key())?;
         signature::strength(certificate.public_key())?;
-        verify_signature(certificate)?;
+        verify_signature(certificate, bytes)?;
         let validity = contents::check_form(certificate)?;
         if now < validity.after() {
             return Err(refusal(
@@ -114,9 +115,8 @@ impl Verifier<'_> {
 }
 
 /// The signature stands last in a certificate, as one string; what stands before it was signed (OpenSSH PROTOCOL.certkeys).
-fn verify_signature(certificate: &Certificate) -> Result<(), Refusal> {
+fn verify_signature(certificate: &Certificate, bytes: &[u8]) -> Result<(), Refusal> {
     let malformed = |message: &str| refusal(Reason::Malformed, message);
-    let bytes = certificate.to_bytes().map_err(|_| malformed("the certificate cannot be encoded"))?;
     let signature: Vec<u8> =
         certificate.signature().clone().try_into().map_err(|_| malformed("the certificate's signature cannot be encoded"))?;
     let signed = bytes.len().checked_sub(signature.len() + 4).and_then(|end| bytes.get(..end));
@@ -129,10 +129,8 @@ fn verify_signature(certificate: &Certificate) -> Result<(), Refusal> {
     })
 }
 
-/// SHA-256 of the certificate's bytes: what the store knows it by.
-fn digest(certificate: &Certificate) -> Result<[u8; 32], Refusal> {
-    let bytes = certificate.to_bytes().map_err(|_| refusal(Reason::Malformed, "the certificate cannot be encoded"))?;
-    Ok(Sha256::digest(bytes).into())
+fn encode(certificate: &Certificate) -> Result<Vec<u8>, Refusal> {
+    certificate.to_bytes().map_err(|_| refusal(Reason::Malformed, "the certificate cannot be encoded"))
 }
 
 /// A certificate that passed every check of [`Verifier::user`].
