@@ -1,0 +1,108 @@
+//! Issuing over TLS with the log on disk, by many callers at once, beside unsigned requests to the same CA.
+//!
+//! Takes the CA's address and pin from the environment of `scripts/stack`; the callers share the two cores with the CA.
+
+use anyhow::{Context, Result, ensure};
+use clap::Parser;
+use dayfly_benches::{Figure, show};
+use dayfly_client::{CertificateParameters, Client, KeySigner};
+use dayfly_core::{request::RequestedTargets, signed_request::Purpose};
+use ssh_key::{Algorithm, PrivateKey};
+use std::{
+    collections::BTreeSet,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::task::JoinSet;
+
+/// How many certificates a second the CA issues.
+#[derive(Parser)]
+struct Arguments {
+    /// The CA's address.
+    #[arg(long, env = "DAYFLY_CA_URL")]
+    url: String,
+    /// The CA's TLS pin.
+    #[arg(long, env = "DAYFLY_CA_PIN")]
+    pin: String,
+    /// alice's enrolled key.
+    #[arg(long)]
+    identity: PathBuf,
+    /// Callers at once.
+    #[arg(long, default_value_t = 32)]
+    callers: usize,
+    /// How long, in seconds.
+    #[arg(long, default_value_t = 5)]
+    seconds: u64,
+    /// Print an object a line.
+    #[arg(long)]
+    json: bool,
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let span = Duration::from_secs(arguments.seconds);
+    let clients = clients(&arguments)?;
+    let parameters = CertificateParameters {
+        subject: "alice".parse()?,
+        role: "db-admin".parse()?,
+        targets: RequestedTargets::Named(BTreeSet::from(["db1".parse()?])),
+        ttl: None,
+        reason: None,
+    };
+    let reference = many(&clients, span, Call::Trust).await?;
+    let issued = many(&clients, span, Call::Certificate(parameters)).await?;
+    let reference = Figure::new("unsigned requests over TLS, nothing written", reference, "/s");
+    let issued = Figure::new(format!("certificates issued over TLS, log on disk, {} callers", arguments.callers), issued, "/s");
+    show(&[reference.clone(), issued.beside(&reference)], arguments.json)
+}
+
+fn clients(arguments: &Arguments) -> Result<Vec<Arc<Client>>> {
+    let read = || PrivateKey::read_openssh_file(&arguments.identity).with_context(|| format!("reading {}", arguments.identity.display()));
+    let client = |_| -> Result<Arc<Client>> {
+        let signer = Arc::new(KeySigner::new(read()?));
+        Ok(Arc::new(Client::new(&arguments.url, Some(arguments.pin.parse()?), Purpose::Person, signer)?))
+    };
+    (0..arguments.callers).map(client).collect()
+}
+
+/// What the callers do, over and over.
+enum Call {
+    Trust,
+    Certificate(CertificateParameters),
+}
+
+impl Call {
+    async fn once(&self, client: &Client, key: &KeySigner) -> Result<()> {
+        match self {
+            Self::Trust => client.trust().await.map(drop)?,
+            Self::Certificate(parameters) => client.certificate(parameters, key).await.map(drop)?,
+        }
+        Ok(())
+    }
+}
+
+/// Calls a second, all callers together.
+async fn many(clients: &[Arc<Client>], span: Duration, call: Call) -> Result<f64> {
+    let (start, call) = (Instant::now(), Arc::new(call));
+    let mut callers = JoinSet::new();
+    for client in clients {
+        let (client, call) = (client.clone(), call.clone());
+        callers.spawn(async move {
+            let key = KeySigner::new(PrivateKey::random(&mut rand::rng(), Algorithm::Ed25519)?);
+            let mut done = 0_u32;
+            while start.elapsed() < span {
+                call.once(&client, &key).await?;
+                done += 1;
+            }
+            anyhow::Ok(done)
+        });
+    }
+    let mut done = 0;
+    while let Some(caller) = callers.join_next().await {
+        done += caller??;
+    }
+    ensure!(done > 0, "nothing was done");
+    Ok(f64::from(done) / start.elapsed().as_secs_f64())
+}
