@@ -23,6 +23,8 @@ pub enum Kind {
     Unreachable,
     /// The files kept here are not safe to use.
     UnsafeState,
+    /// Whoever read the output has read enough, as `head` does. Not a failure of anything.
+    NobodyReads,
 }
 
 /// The exit codes as the help shows them.
@@ -46,6 +48,7 @@ impl Kind {
             Self::NotLoggedIn => 4,
             Self::Unreachable => 5,
             Self::UnsafeState => 6,
+            Self::NobodyReads => 0,
         }
     }
 }
@@ -156,7 +159,8 @@ impl From<AgentError> for Failure {
 /// The screen or the pipe is gone, or the disk is full.
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
-        Self::new(Kind::Failed, "the output could not be written").because(error)
+        let kind = if error.kind() == std::io::ErrorKind::BrokenPipe { Kind::NobodyReads } else { Kind::Failed };
+        Self::new(kind, "the output could not be written").because(error)
     }
 }
 
@@ -191,7 +195,7 @@ mod tests {
 
     #[test]
     fn every_exit_code_is_documented() {
-        let kinds = [Kind::Failed, Kind::Usage, Kind::Refused, Kind::NotLoggedIn, Kind::Unreachable, Kind::UnsafeState];
+        let kinds = [Kind::NobodyReads, Kind::Failed, Kind::Usage, Kind::Refused, Kind::NotLoggedIn, Kind::Unreachable, Kind::UnsafeState];
         for kind in kinds {
             assert!(EXIT_CODES.contains(&format!("\n  {}  ", kind.exit_code())), "{kind:?}");
         }

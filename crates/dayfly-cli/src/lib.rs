@@ -47,6 +47,7 @@ pub fn main() -> ExitCode {
         .and_then(|runtime| runtime.block_on(run(arguments, &output)));
     match ended {
         Ok(code) => code,
+        Err(failure) if failure.kind == Kind::NobodyReads => ExitCode::SUCCESS,
         Err(failure) => {
             // If even that cannot be shown, the exit code still tells.
             let _ = output.progress("").and_then(|()| output.failure(&failure));

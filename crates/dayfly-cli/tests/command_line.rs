@@ -117,6 +117,18 @@ fn failures_are_json_where_json_was_asked_for() {
 }
 
 #[test]
+fn whoever_stops_reading_is_not_told_of_a_failure() {
+    let stranger = Stranger::new();
+    let key = bastion_key(&stranger, 1);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dayfly"));
+    let command = command.env("DAYFLY_HOME", stranger.home()).args(["inspect", &key]);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = command.stdout(writer).output().unwrap();
+    assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""));
+}
+
+#[test]
 fn completions_for_each_shell() {
     for shell in ["bash", "zsh", "fish"] {
         let output = Stranger::new().dayfly(&["completions", shell]);

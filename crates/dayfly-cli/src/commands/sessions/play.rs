@@ -13,7 +13,11 @@ use crate::{
         transcript,
     },
 };
-use dayfly_recording::{EventLine, Manifest, Recording, Verified, VerifyError, find, reader::ReadError, terminal::TerminalAction};
+use dayfly_recording::{
+    EventLine, Manifest, Recording, Verified, VerifyError, find,
+    reader::{ReadError, Terminal},
+    terminal::TerminalAction,
+};
 use serde::Serialize;
 use std::{
     io,
@@ -142,9 +146,15 @@ fn unreadable(error: ReadError) -> Failure {
 async fn play_terminal(recording: &Recording, number: u32, arguments: &Arguments) -> Result<bool, Failure> {
     let pace = Pace { speed: (!arguments.no_timing).then_some(arguments.speed), longest_pause: arguments.max_idle };
     let mut screen = Screen::standard_output(arguments.raw);
+    let shown = show(recording.terminal(number).map_err(unreadable)?, pace, &mut screen).await;
+    // However it ended, the person's terminal is put right.
+    screen.end()?;
+    shown
+}
+
+async fn show(terminal: Terminal, pace: Pace, screen: &mut Screen) -> Result<bool, Failure> {
     let mut before = Duration::ZERO;
-    let mut finished = true;
-    for event in recording.terminal(number).map_err(unreadable)? {
+    for event in terminal {
         let event = event.map_err(unreadable)?;
         let TerminalAction::Output(text) = &event.action else { continue };
         let wait = pace.wait(before, event.time);
@@ -152,13 +162,12 @@ async fn play_terminal(recording: &Recording, number: u32, arguments: &Arguments
         if !wait.is_zero() {
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
-                _ = tokio::signal::ctrl_c() => { finished = false; break; }
+                _ = tokio::signal::ctrl_c() => return Ok(false),
             }
         }
         screen.show(text)?;
     }
-    screen.end()?;
-    Ok(finished)
+    Ok(true)
 }
 
 fn events(recording: &Recording, mut show: impl FnMut(EventLine) -> io::Result<()>) -> Result<(), Failure> {
