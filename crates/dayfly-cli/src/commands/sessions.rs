@@ -45,7 +45,7 @@ async fn every_row(connection: &Connection, context: &Context<'_>, mut take: imp
             following.follow(row)?;
             take(Row::new(row));
         }
-        context.output.progress(&format!("read {} of {head} rows", pages.position()))?;
+        context.output.progress(&format!("read {} of {head} rows", pages.position().min(head)))?;
     }
     Ok(context.output.progress("")?)
 }

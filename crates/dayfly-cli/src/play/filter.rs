@@ -131,8 +131,13 @@ impl Filter {
                 State::Control(sequence)
             }
             '\u{40}'..='\u{7e}' => {
-                if is_harmless(&sequence, c) {
-                    self.show(shown, &format!("{ESCAPE}[{sequence}{c}"));
+                match sequence.strip_prefix('?') {
+                    _ if !is_harmless(&sequence, c) => {}
+                    // One mode a sequence, so that whoever looks for a mode finds it.
+                    Some(modes) if matches!(c, 'h' | 'l') => {
+                        modes.split(';').for_each(|mode| self.show(shown, &format!("{ESCAPE}[?{mode}{c}")));
+                    }
+                    _ => self.show(shown, &format!("{ESCAPE}[{sequence}{c}")),
                 }
                 State::Ground
             }
@@ -181,9 +186,9 @@ fn is_harmless(parameters: &str, last: char) -> bool {
     }
 }
 
-/// Origin, wrapping, blinking and visible cursor, and the second screen. Not the mouse, pasting or focus, which make a terminal speak.
+/// Wrapping, blinking and visible cursor, and the second screen. Not the mouse, pasting or focus, which make a terminal speak.
 fn is_harmless_mode(mode: &str) -> bool {
-    matches!(mode, "6" | "7" | "12" | "25" | "47" | "1047" | "1048" | "1049")
+    matches!(mode, "7" | "12" | "25" | "47" | "1047" | "1048" | "1049")
 }
 
 #[cfg(test)]

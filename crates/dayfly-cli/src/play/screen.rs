@@ -1,15 +1,25 @@
 //! Where a replay goes: a terminal, which is put right again afterwards, or a file or pipe, which gets text.
 
 use super::filter::{Filter, Pass};
-use std::io::{self, IsTerminal, Write};
+use std::{
+    borrow::Cow,
+    io::{self, IsTerminal, Write},
+};
 
-/// Colours off, text and not line drawing, the first screen, whole scrolling region, wrapping, a cursor.
-const PUT_RIGHT: &str = "\u{1b}[?1049l\u{1b}[0m\u{1b}(B\u{1b})B\u{f}\u{1b}[?6l\u{1b}[r\u{1b}[?7h\u{1b}[?25h";
+/// Whole scrolling region without moving the cursor, colours off, text and not line drawing, wrapping, a cursor.
+const PUT_RIGHT: &str = "\u{1b}7\u{1b}[r\u{1b}8\u{1b}[0m\u{1b}(B\u{1b})B\u{f}\u{1b}[?7h\u{1b}[?25h";
+
+/// Back to the first screen. Only where it was left: else it moves the cursor.
+const FIRST_SCREEN: &str = "\u{1b}[?1049l";
+
+/// What leaves the first screen.
+const SECOND_SCREEN: [&str; 3] = ["\u{1b}[?47h", "\u{1b}[?1047h", "\u{1b}[?1049h"];
 
 /// Shows what recorded terminals printed.
 pub struct Screen {
     filter: Option<Filter>,
     is_terminal: bool,
+    left_first_screen: bool,
 }
 
 impl Screen {
@@ -17,16 +27,18 @@ impl Screen {
     pub fn standard_output(raw: bool) -> Self {
         let is_terminal = io::stdout().is_terminal();
         let pass = if is_terminal { Pass::Screen } else { Pass::Text };
-        Self { filter: (!raw).then(|| Filter::new(pass)), is_terminal }
+        Self { filter: (!raw).then(|| Filter::new(pass)), is_terminal, left_first_screen: false }
     }
 
     /// Shows a piece of output.
     pub fn show(&mut self, text: &str) -> io::Result<()> {
+        let shown = match &mut self.filter {
+            Some(filter) => Cow::Owned(filter.filter(text)),
+            None => Cow::Borrowed(text),
+        };
+        self.left_first_screen |= SECOND_SCREEN.iter().any(|sequence| shown.contains(sequence));
         let mut out = io::stdout().lock();
-        match &mut self.filter {
-            Some(filter) => out.write_all(filter.filter(text).as_bytes())?,
-            None => out.write_all(text.as_bytes())?,
-        }
+        out.write_all(shown.as_bytes())?;
         out.flush()
     }
 
@@ -34,7 +46,8 @@ impl Screen {
     pub fn end(&mut self) -> io::Result<()> {
         let mut out = io::stdout().lock();
         if self.is_terminal {
-            out.write_all(PUT_RIGHT.as_bytes())?;
+            let back = if self.left_first_screen { FIRST_SCREEN } else { "" };
+            write!(out, "{back}{PUT_RIGHT}")?;
         }
         writeln!(out)?;
         out.flush()

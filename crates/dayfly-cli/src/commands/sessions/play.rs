@@ -24,6 +24,7 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use uuid::Uuid;
 
 /// Arguments of `dayfly sessions play`.
@@ -215,11 +216,16 @@ impl Report for Heading {
         lines.field("session", &session.session_id.to_string())?;
         lines.field("who", &format!("{} as {}@{} from {}", session.subject, session.account, session.target, session.peer))?;
         lines.field("role", &format!("{}, certificate {}", session.role, session.certificate_serial))?;
-        lines.field("when", &format!("{} to {}", manifest.started_at, manifest.ended_at))?;
+        lines.field("when", &format!("{} to {}", in_words(manifest.started_at), in_words(manifest.ended_at)))?;
         lines.field("ended", &format!("{}: {}", manifest.outcome, manifest.reason))?;
         lines.field("verified", if self.verified { "signature, every file's hash, and what the log says of it" } else { "NO" })?;
         lines.line("")
     }
+}
+
+/// RFC 3339, to the second.
+fn in_words(time: OffsetDateTime) -> String {
+    time.replace_nanosecond(0).unwrap_or(time).format(&Rfc3339).unwrap_or_else(|_| time.to_string())
 }
 
 #[derive(Serialize)]

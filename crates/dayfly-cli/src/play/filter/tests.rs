@@ -12,11 +12,12 @@ fn text_colours_and_the_cursor_pass() {
         "\u{1b}[31;1mred\u{1b}[0m",
         "\u{1b}[38;5;200mx\u{1b}[38:2::1:2:3m",
         "\u{1b}[2J\u{1b}[H\u{1b}[10;20H\u{1b}[3A\u{1b}[K",
-        "\u{1b}[?25l\u{1b}[?1049h\u{1b}[?1049;25l",
+        "\u{1b}[?25l\u{1b}[?1049h",
         "\u{1b}7\u{1b}8\u{1b}M\u{1b}(0lqk\u{1b}(B\u{e}x\u{f}",
     ] {
         assert_eq!(screen(text), text);
     }
+    assert_eq!(screen("\u{1b}[?1049;25l"), "\u{1b}[?1049l\u{1b}[?25l");
 }
 
 #[test]
@@ -41,6 +42,7 @@ fn row_25_what_a_terminal_would_obey_does_not_pass() {
         "\u{1b}[5i",
         "\u{1b}[?1000h",
         "\u{1b}[?2004h",
+        "\u{1b}[?6h",
         "\u{1b}[?25;1000h",
         "\u{1b}[20h",
         "\u{1b}[!p",
