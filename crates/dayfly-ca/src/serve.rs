@@ -14,6 +14,7 @@ use crate::{
 };
 use arc_swap::ArcSwap;
 use axum::Router;
+use connection::Patience;
 use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -34,6 +35,7 @@ pub struct Server {
     router: Router,
     tls: Arc<ArcSwap<TlsAcceptor>>,
     places: Arc<Places>,
+    patience: Patience,
 }
 
 impl Server {
@@ -45,6 +47,7 @@ impl Server {
             router: http::router(service),
             tls,
             places: Places::new(limits.connections, limits.connections_per_address),
+            patience: Patience::default(),
         })
     }
 
@@ -81,9 +84,9 @@ impl Server {
             tracing::debug!(%peer, "a connection too many");
             return;
         };
-        let (acceptor, router) = (self.tls.load_full(), self.router.clone());
+        let (acceptor, router, patience) = (self.tls.load_full(), self.router.clone(), self.patience);
         connections.spawn(async move {
-            connection::serve(stream, peer.ip().to_canonical(), &acceptor, router, draining).await;
+            connection::serve(stream, peer.ip().to_canonical(), &acceptor, router, patience, draining).await;
             drop(place);
         });
     }

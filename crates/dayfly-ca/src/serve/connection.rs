@@ -20,19 +20,31 @@ use tokio::{net::TcpStream, sync::watch, time::timeout};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tower::ServiceExt;
 
-/// How long a TLS handshake may take.
-const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How long a peer is waited for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    /// For a TLS handshake.
+    pub(super) handshake: Duration,
+    /// For the head of an HTTP/1.1 request, the wait for it on an open connection included.
+    pub(super) request_head: Duration,
+    /// A connection on which nothing was asked for so long, or twice that, is told to go.
+    pub(super) silence: Duration,
+    /// For one that was told to go. Also for the answer to a ping.
+    pub(super) farewell: Duration,
+}
 
-/// How long the head of an HTTP/1.1 request may take, the wait for it on an open connection included.
-const REQUEST_HEAD: Duration = Duration::from_secs(30);
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            handshake: Duration::from_secs(10),
+            request_head: Duration::from_secs(30),
+            silence: Duration::from_secs(120),
+            farewell: Duration::from_secs(10),
+        }
+    }
+}
 
-/// A connection on which nothing was asked for so long is told to go.
-const SILENCE: Duration = Duration::from_secs(120);
-
-/// How long a connection that was told to go may take over it.
-const FAREWELL: Duration = Duration::from_secs(10);
-
-/// Dead HTTP/2 peers are found by a ping so often, and given up when it is not answered for [`FAREWELL`].
+/// Dead HTTP/2 peers are found by a ping so often.
 const PING: Duration = Duration::from_secs(30);
 
 /// Requests at a time on one HTTP/2 connection.
@@ -42,11 +54,18 @@ const STREAMS: u32 = 128;
 const LARGEST_HEAD: usize = 32 * 1024;
 
 /// Serves one connection to its end.
-pub(super) async fn serve(stream: TcpStream, peer: IpAddr, acceptor: &TlsAcceptor, router: Router, mut draining: watch::Receiver<bool>) {
+pub(super) async fn serve(
+    stream: TcpStream,
+    peer: IpAddr,
+    acceptor: &TlsAcceptor,
+    router: Router,
+    patience: Patience,
+    mut draining: watch::Receiver<bool>,
+) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%peer, %error, "nodelay");
     }
-    let handshake = timeout(HANDSHAKE, acceptor.accept(stream));
+    let handshake = timeout(patience.handshake, acceptor.accept(stream));
     let stream = tokio::select! {
         handshake = handshake => match handshake {
             Ok(Ok(stream)) => stream,
@@ -66,7 +85,7 @@ pub(super) async fn serve(stream: TcpStream, peer: IpAddr, acceptor: &TlsAccepto
             response
         }
     });
-    let builder = builder(&stream);
+    let builder = builder(&stream, patience);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), answer));
     let ended = loop {
         tokio::select! {
@@ -76,10 +95,10 @@ pub(super) async fn serve(stream: TcpStream, peer: IpAddr, acceptor: &TlsAccepto
                 // The drain's own deadline bounds this.
                 break connection.await;
             }
-            () = tokio::time::sleep(SILENCE) => {
+            () = tokio::time::sleep(patience.silence) => {
                 if activity.was_silent() {
                     connection.as_mut().graceful_shutdown();
-                    let Ok(ended) = timeout(FAREWELL, connection).await else { return };
+                    let Ok(ended) = timeout(patience.farewell, connection).await else { return };
                     break ended;
                 }
             }
@@ -97,17 +116,17 @@ async fn begun(draining: &mut watch::Receiver<bool>) {
 }
 
 /// What was negotiated, and nothing else: a peer that says nothing is not waited for to say which.
-fn builder(stream: &TlsStream<TcpStream>) -> Builder<TokioExecutor> {
+fn builder(stream: &TlsStream<TcpStream>, patience: Patience) -> Builder<TokioExecutor> {
     let is_http2 = stream.get_ref().1.alpn_protocol() == Some(super::tls::HTTP2);
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(REQUEST_HEAD).max_buf_size(LARGEST_HEAD);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(patience.request_head).max_buf_size(LARGEST_HEAD);
     builder
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS)
         .max_header_list_size(u32::try_from(LARGEST_HEAD).unwrap_or(u32::MAX))
         .keep_alive_interval(PING)
-        .keep_alive_timeout(FAREWELL);
+        .keep_alive_timeout(patience.farewell);
     if is_http2 { builder.http2_only() } else { builder.http1_only() }
 }
 

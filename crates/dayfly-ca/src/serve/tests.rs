@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use super::{Server, tls};
+use super::{Server, connection::Patience, tls};
 use crate::{
     config::{Limits, TlsFiles},
     installation::{ALICE, Installation, ORIGIN, limits, request_signature},
@@ -17,10 +17,10 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, pem::PemObject},
     version::TLS13,
 };
-use std::{net::SocketAddr, path::Path, sync::Arc};
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 use time::OffsetDateTime;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     sync::oneshot,
     task::JoinHandle,
@@ -36,10 +36,15 @@ struct Running {
 }
 
 async fn run(limits: Limits) -> Running {
+    run_with(limits, Patience::default()).await
+}
+
+async fn run_with(limits: Limits, patience: Patience) -> Running {
     let ca = Installation::with_limits(limits);
     let (acceptor, certificate) = fresh_acceptor();
     let tls = Arc::new(ArcSwap::from_pointee(acceptor));
     let server = Server::bind("127.0.0.1:0".parse().unwrap(), &ca.service, Arc::clone(&tls)).await.unwrap();
+    let server = Server { patience, ..server };
     let address = server.address().unwrap();
     let (stop, stopped) = oneshot::channel();
     let server = tokio::spawn(server.run(async move {
@@ -89,6 +94,14 @@ async fn rest(mut stream: TlsStream<TcpStream>) -> String {
     answer
 }
 
+/// What comes until the connection is closed, cleanly or not. Fails if it is not.
+async fn until_closed(mut stream: impl AsyncRead + Unpin) -> String {
+    let mut answer = Vec::new();
+    let read = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut answer)).await;
+    assert!(read.is_ok(), "the CA does not close the connection");
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
 fn challenge_of(answer: &str) -> &str {
     answer.lines().find_map(|line| line.strip_prefix("dayfly-challenge: ")).unwrap()
 }
@@ -133,14 +146,57 @@ async fn row_22_an_address_gets_so_many_connections() {
     running.connect(b"http/1.1").await.unwrap();
 }
 
+/// Somebody without any patience left for one thing.
+fn impatient(change: impl FnOnce(&mut Patience)) -> Patience {
+    let mut patience = Patience::default();
+    change(&mut patience);
+    patience
+}
+
+const A_MOMENT: Duration = Duration::from_millis(50);
+
+#[tokio::test]
+async fn row_22_a_handshake_that_does_not_come_is_given_up() {
+    let running = run_with(limits(), impatient(|patience| patience.handshake = A_MOMENT)).await;
+    let silent = TcpStream::connect(running.address).await.unwrap();
+    assert_eq!(until_closed(silent).await, "");
+}
+
+#[tokio::test]
+async fn row_22_a_request_head_that_does_not_end_is_given_up() {
+    let running = run_with(limits(), impatient(|patience| patience.request_head = A_MOMENT)).await;
+    let mut slow = running.connect(b"http/1.1").await.unwrap();
+    slow.write_all(b"GET /v1/challenge HTTP/1.1\r\nhost:").await.unwrap();
+    let answer = until_closed(slow).await;
+    assert!(!answer.contains(" 204 "), "{answer}");
+}
+
+#[tokio::test]
+async fn row_22_a_head_past_its_bound_is_refused() {
+    let running = run(limits()).await;
+    let headers = format!("x-large: {}\r\n", "x".repeat(64 * 1024));
+    let mut stream = running.connect(b"http/1.1").await.unwrap();
+    // The CA may have closed before all of it was sent.
+    let _ = stream.write_all(last_request(path::CHALLENGE, &headers).as_bytes()).await;
+    let answer = until_closed(stream).await;
+    assert!(!answer.contains(" 204 "), "{answer}");
+}
+
+#[tokio::test]
+async fn row_22_a_connection_that_asks_nothing_is_told_to_go() {
+    let running = run_with(limits(), impatient(|patience| (patience.silence, patience.farewell) = (A_MOMENT, A_MOMENT))).await;
+    for protocol in [b"h2".as_slice(), b"http/1.1"] {
+        let silent = running.connect(protocol).await.unwrap();
+        assert!(!until_closed(silent).await.contains("HTTP/1.1"));
+    }
+}
+
 #[tokio::test]
 async fn what_is_no_tls_disturbs_nobody() {
     let running = run(limits()).await;
     let mut plain = TcpStream::connect(running.address).await.unwrap();
     plain.write_all(last_request(path::CHALLENGE, "").as_bytes()).await.unwrap();
-    let mut answer = Vec::new();
-    let _ = plain.read_to_end(&mut answer).await;
-    assert!(!String::from_utf8_lossy(&answer).contains("HTTP/1.1"));
+    assert!(!until_closed(plain).await.contains("HTTP/1.1"));
     running.connect(b"http/1.1").await.unwrap();
 }
 
