@@ -30,7 +30,7 @@ pub enum Command {
     /// Check the configuration, the keys, the directories, and what the CA thinks of this bastion
     #[command(after_help = check::EXIT_CODES)]
     Check(check::Check),
-    /// Serve, until SIGTERM or SIGINT; sessions may then go on for as long as `limits.drain` says
+    /// Serve, until SIGTERM or SIGINT; sessions may then go on for as long as `limits.drain` says. SIGHUP asks the CA what changed
     #[command(after_help = EXIT_CODES)]
     Serve(serve::Serve),
     /// Print the public half of the key that the bastion is enrolled by; make the key if there is none

@@ -15,12 +15,17 @@ use crate::{
     spool::{Spool, SpoolFile},
     watch::InventoryWatch,
 };
-use anyhow::Context;
+use anyhow::{Context, bail};
 use dayfly_api::bastion::EventBatch;
 use dayfly_client::{Client, KeySigner};
 use dayfly_core::signed_request::Purpose;
 use ssh_key::PrivateKey;
-use std::sync::Arc;
+use std::{
+    fs::{File, OpenOptions, TryLockError},
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+    sync::Arc,
+};
 
 /// Everything that a running bastion consists of.
 pub struct Assembled {
@@ -36,6 +41,8 @@ pub struct Assembled {
     pub spool: Arc<Spool>,
     /// The CA.
     pub authority: Arc<dyn Authority>,
+    /// Held for as long as the state directory is this process's.
+    pub lock: File,
 }
 
 /// The CA that the configuration names, called as the bastion.
@@ -55,6 +62,7 @@ pub async fn assemble(config: &Config) -> anyhow::Result<Assembled> {
     for directory in [&config.state, &config.recordings, &inner] {
         files::make_private_directory(directory).with_context(|| directory.display().to_string())?;
     }
+    let lock = lock(&config.state)?;
     let authority: Arc<dyn Authority> = Arc::new(authority(config, enrolled.clone())?);
     let clock = Arc::new(SystemClock);
     let inventory = InventoryWatch::begin(authority.clone(), config.name.clone(), InventoryCache::new(&config.state)).await?;
@@ -76,7 +84,19 @@ pub async fn assemble(config: &Config) -> anyhow::Result<Assembled> {
     });
     let listener = Listener::bind(config.listen, bastion.clone(), host.current(), &config.limits)
         .with_context(|| format!("{} cannot be listened at", config.listen))?;
-    Ok(Assembled { bastion, listener, inventory, host, spool, authority })
+    Ok(Assembled { bastion, listener, inventory, host, spool, authority, lock })
+}
+
+/// Two bastions that share their state would number events twice.
+fn lock(state: &Path) -> anyhow::Result<File> {
+    let path = state.join("lock");
+    let file =
+        OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path).with_context(|| path.display().to_string())?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => bail!("{} is in use: another bastion runs with this state directory", path.display()),
+        Err(TryLockError::Error(error)) => Err(error).with_context(|| path.display().to_string()),
+    }
 }
 
 /// A new spool goes on where the CA is: under numbers that it has already, events would count as sent before.

@@ -13,13 +13,14 @@ use std::{
     net::{IpAddr, SocketAddr},
     sync::{
         Arc,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
+    time::Instant,
 };
 use uuid::Uuid;
 
-/// How many refusals one connection may have reported, so that no client can fill the log.
-const MOST_REPORTS: u32 = 32;
+/// How many refusals one connection may have reported at once, and one more for each second of its life: no client can fill the log.
+const REPORTS_AT_ONCE: u64 = 32;
 
 /// One TCP connection of a client, with everything that runs inside it.
 pub struct Connection {
@@ -29,14 +30,15 @@ pub struct Connection {
     pub peer: SocketAddr,
     /// What all connections share.
     pub bastion: Arc<Bastion>,
-    reports: AtomicU32,
+    began: Instant,
+    reports: AtomicU64,
 }
 
 impl Connection {
     /// A new connection from `peer`.
     pub fn new(bastion: Arc<Bastion>, peer: SocketAddr) -> Self {
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-        Self { id: Uuid::now_v7(), peer, bastion, reports: AtomicU32::new(0) }
+        Self { id: Uuid::now_v7(), peer, bastion, began: Instant::now(), reports: AtomicU64::new(0) }
     }
 
     /// The peer's address, an IPv4 one however it was written.
@@ -49,12 +51,14 @@ impl Connection {
         self.bastion.refused(event, refusal).fact("peer", self.peer).fact("connection", self.id)
     }
 
-    /// Reports a refusal, unless this connection had its share.
+    /// Reports a refusal, unless this connection had its share for now.
     pub fn report(&self, event: AuditEvent) {
         tracing::info!(
             event = %event.event, peer = %self.peer, reason = event.reason.map(Reason::code), detail = event.detail.as_deref(), "refused"
         );
-        if self.reports.fetch_add(1, Ordering::Relaxed) < MOST_REPORTS {
+        let allowed = REPORTS_AT_ONCE.saturating_add(self.began.elapsed().as_secs());
+        let counted = self.reports.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |reports| (reports < allowed).then_some(reports + 1));
+        if counted.is_ok() {
             self.bastion.journal.note(event);
         }
     }

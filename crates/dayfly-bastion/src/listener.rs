@@ -77,7 +77,7 @@ impl Listener {
     fn take_in(&self, socket: TcpStream, peer: SocketAddr) {
         let connection = Connection::new(self.bastion.clone(), peer);
         let Some(waiting) = self.doors.enter(connection.address()) else {
-            tracing::warn!(%peer, "a connection was closed: too many are open, or not logged in yet");
+            tracing::debug!(%peer, "a connection was closed: too many are open, or not logged in yet");
             return;
         };
         if let Err(error) = tune(&socket) {

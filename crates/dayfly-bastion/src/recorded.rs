@@ -80,10 +80,11 @@ impl Task {
     async fn run(mut self, request: Request, reply: ChannelOpenHandle, outbox: Outbox) {
         // Held until the session is sealed, so that a bastion that drains waits for it.
         let _alive = self.connection.bastion.life.token();
-        match self.permit(request).await {
+        // Boxed, each for its own time: a session lasts long, and most of it needs little.
+        match Box::pin(self.permit(request)).await {
             Ok(permitted) => {
                 reply.accept().await;
-                self.carry(permitted, outbox).await;
+                Box::pin(self.carry(permitted, outbox)).await;
             }
             Err(refusal) => {
                 self.control.event(Event::Refused(refusal));
@@ -140,10 +141,10 @@ impl Task {
         let recording = permitted.recording.clone();
         let gone = self.client.gone().clone();
         let mut snapshot = self.connection.bastion.snapshot.clone();
-        let (mut has_left, mut has_dialled, mut has_stopped, mut is_watching) = (false, false, false, true);
-        let dialling = upstream::log_in(&session);
+        let (mut has_left, mut has_stopped, mut is_watching) = (false, false, true);
+        let mut dialling = Some(Box::pin(upstream::log_in(&session)));
         let stopping = self.connection.bastion.life.stopping();
-        tokio::pin!(dialling, stopping);
+        tokio::pin!(stopping);
         let ending = loop {
             tokio::select! {
                 biased;
@@ -156,8 +157,8 @@ impl Task {
                     has_left = true;
                     self.control.event(Event::ClientGone);
                 }
-                outcome = &mut dialling, if !has_dialled => {
-                    has_dialled = true;
+                outcome = until_dialled(&mut dialling) => {
+                    dialling = None;
                     self.control.event(match outcome {
                         Ok(target) => {
                             permitted.target = Some(target);
@@ -263,4 +264,12 @@ impl Task {
 
 fn terminated(reason: Reason, message: &str) -> Event {
     Event::Terminated { reason, message: message.to_owned() }
+}
+
+/// Never returns once the dialling is over and was let go of.
+async fn until_dialled<F: Future<Output = Result<TargetConnection, Refusal>> + Unpin>(dialling: &mut Option<F>) -> F::Output {
+    match dialling {
+        Some(dialling) => dialling.await,
+        None => std::future::pending().await,
+    }
 }

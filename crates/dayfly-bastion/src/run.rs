@@ -6,8 +6,11 @@ use crate::{
     spool, watch,
 };
 use anyhow::Context;
-use std::{io::Write, path::Path, time::Duration};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use std::{io::Write, path::Path, sync::Arc, time::Duration};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::Notify,
+};
 
 /// How long the last events may take to reach the CA; what does not waits on disk.
 const LAST_EVENTS: Duration = Duration::from_secs(2);
@@ -19,7 +22,7 @@ const LAST_SEALS: Duration = Duration::from_secs(20);
 const GLANCE: Duration = Duration::from_millis(20);
 
 /// Serves what `config` says, and prints one line to `out` as soon as connections are accepted. SIGTERM and SIGINT stop that; sessions go on for as long as
-/// the configuration lets them, then they are ended and sealed. A second signal ends them at once.
+/// the configuration lets them, then they are ended and sealed. A second signal ends them at once. SIGHUP asks the CA what changed.
 pub fn run(config: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime cannot be started")?;
     let outcome = runtime.block_on(serve(config, out));
@@ -30,11 +33,11 @@ pub fn run(config: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
 
 async fn serve(path: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
     // Before anything else, so that no signal finds nobody.
-    let mut stop = Stop::listen()?;
+    let (hangup, mut stop) = (signal(SignalKind::hangup())?, Stop::listen()?);
     let config = Config::load(path)?;
-    let Assembled { bastion, listener, inventory, host, spool, authority } = assemble(&config).await?;
+    let Assembled { bastion, listener, inventory, host, spool, authority, lock: _lock } = assemble(&config).await?;
     let address = listener.address()?;
-    tokio::spawn(inventory.run(config.limits.refresh));
+    tokio::spawn(inventory.run(config.limits.refresh, refresh_at(hangup)));
     tokio::spawn(watch::renew_certificates(bastion.clone(), host));
     tokio::spawn(spool::send(spool.clone(), authority));
     writeln!(out, "dayfly-bastion: ready on {address}")?;
@@ -63,6 +66,18 @@ async fn serve(path: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// SIGHUP asks the CA at once.
+fn refresh_at(mut hangup: Signal) -> Arc<Notify> {
+    let now = Arc::new(Notify::new());
+    let notified = now.clone();
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            notified.notify_one();
+        }
+    });
+    now
 }
 
 /// The signals that end the bastion.

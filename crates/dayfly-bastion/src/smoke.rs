@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
+mod attempts;
 mod client;
+mod raw;
 mod target;
 
 use crate::{
@@ -36,6 +38,7 @@ struct House {
     snapshot: watch::Sender<Arc<Snapshot>>,
     recordings: PathBuf,
     life: Life,
+    bastion: Arc<Bastion>,
     _directory: tempfile::TempDir,
 }
 
@@ -76,13 +79,13 @@ impl House {
         let host_key = SeedSigner::new(105).private_key().clone();
         let limits = Limits { login_grace: grace, ..Limits::default() };
         let identity = HostIdentity::begin(authority.clone(), Arc::new(SystemClock), host_key, directory.path()).await.unwrap();
-        let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), bastion, identity.current(), &limits).unwrap();
+        let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), bastion.clone(), identity.current(), &limits).unwrap();
         let address = listener.address().unwrap();
         tokio::spawn(async move {
             let _identity = identity;
             listener.run(std::future::pending()).await;
         });
-        Self { address, authority, journal, snapshot, recordings, life, _directory: directory }
+        Self { address, authority, journal, snapshot, recordings, life, bastion, _directory: directory }
     }
 
     /// The session that ended last, once it is sealed.

@@ -8,7 +8,7 @@ use crate::{
 use dayfly_api::bastion::Inventory;
 use dayfly_core::{name::BastionName, target::Mode};
 use std::{sync::Arc, time::Duration};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 /// How often certificates are looked at.
 const CERTIFICATES: Duration = Duration::from_secs(60);
@@ -61,11 +61,11 @@ impl InventoryWatch {
         self.snapshot.subscribe()
     }
 
-    /// Asks again every `interval`, for ever.
-    pub async fn run(mut self, interval: Duration) {
+    /// Asks again every `interval`, and whenever `now` is notified, for ever.
+    pub async fn run(mut self, interval: Duration, now: Arc<Notify>) {
         let mut is_away = false;
         loop {
-            tokio::time::sleep(interval).await;
+            let _ = tokio::time::timeout(interval, now.notified()).await;
             match self.refresh().await {
                 Ok(()) if std::mem::take(&mut is_away) => tracing::info!("the CA answers again"),
                 Ok(()) => {}

@@ -21,7 +21,7 @@ const WORTH_COMPACTING: u64 = 32 * 1024 * 1024;
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(untagged)]
 enum Line {
-    Event(NumberedEvent),
+    Event(Box<NumberedEvent>),
     Acknowledged { acknowledged: u64 },
 }
 
@@ -80,7 +80,7 @@ impl SpoolFile {
             match serde_json::from_slice(line) {
                 Ok(Line::Event(event)) => {
                     last = event.number;
-                    pending.push_back(event);
+                    pending.push_back(*event);
                 }
                 Ok(Line::Acknowledged { acknowledged: number }) => acknowledged = number,
                 Err(_) => return Err(SpoolError::Damaged { path: path.to_owned(), line: index + 1 }),
