@@ -50,6 +50,11 @@ impl<'a> Client<'a> {
         Ok(Self { stack, home, directory })
     }
 
+    /// The system whose client this is.
+    pub const fn stack(&self) -> &'a Stack {
+        self.stack
+    }
+
     /// Where the keys and certificates are: `db1`, `db1.pub`, `db1-cert.pub`.
     pub fn directory(&self) -> &Path {
         self.directory.path()

@@ -4,5 +4,6 @@ pub mod architecture;
 pub mod client;
 pub mod command;
 pub mod forgery;
+pub mod peers;
 pub mod stack;
 pub mod terminal;
