@@ -8,31 +8,30 @@ use crate::{
     serving::{serve, server_config},
     transport::ClientTransport,
 };
-use russh::{Preferred, cipher, compression, kex, mac};
-use signature::Signer;
+use russh::{Preferred, cipher, compression, kex, keys::signature::Signer, mac};
 use ssh_key::{Algorithm, Certificate, PrivateKey, Signature};
 use std::{borrow::Cow, sync::Arc};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 /// Message numbers (RFC 4250 section 4.1.2).
 pub(super) mod message {
-    pub const IGNORE: u8 = 2;
-    pub const DEBUG: u8 = 4;
-    pub const SERVICE_REQUEST: u8 = 5;
-    pub const SERVICE_ACCEPT: u8 = 6;
-    pub const EXT_INFO: u8 = 7;
-    pub const KEXINIT: u8 = 20;
-    pub const NEWKEYS: u8 = 21;
-    pub const USERAUTH_REQUEST: u8 = 50;
-    pub const USERAUTH_FAILURE: u8 = 51;
-    pub const USERAUTH_SUCCESS: u8 = 52;
-    pub const USERAUTH_PK_OK: u8 = 60;
-    pub const GLOBAL_REQUEST: u8 = 80;
-    pub const CHANNEL_OPEN: u8 = 90;
-    pub const CHANNEL_OPEN_CONFIRMATION: u8 = 91;
-    pub const CHANNEL_EXTENDED_DATA: u8 = 95;
-    pub const CHANNEL_CLOSE: u8 = 97;
-    pub const CHANNEL_REQUEST: u8 = 98;
+    pub(crate) const IGNORE: u8 = 2;
+    pub(crate) const DEBUG: u8 = 4;
+    pub(crate) const SERVICE_REQUEST: u8 = 5;
+    pub(crate) const SERVICE_ACCEPT: u8 = 6;
+    pub(crate) const EXT_INFO: u8 = 7;
+    pub(crate) const KEXINIT: u8 = 20;
+    pub(crate) const NEWKEYS: u8 = 21;
+    pub(crate) const USERAUTH_REQUEST: u8 = 50;
+    pub(crate) const USERAUTH_FAILURE: u8 = 51;
+    pub(crate) const USERAUTH_SUCCESS: u8 = 52;
+    pub(crate) const USERAUTH_PK_OK: u8 = 60;
+    pub(crate) const GLOBAL_REQUEST: u8 = 80;
+    pub(crate) const CHANNEL_OPEN: u8 = 90;
+    pub(crate) const CHANNEL_OPEN_CONFIRMATION: u8 = 91;
+    pub(crate) const CHANNEL_EXTENDED_DATA: u8 = 95;
+    pub(crate) const CHANNEL_CLOSE: u8 = 97;
+    pub(crate) const CHANNEL_REQUEST: u8 = 98;
 }
 
 const CERTIFICATE_ALGORITHM: &str = "ssh-ed25519-cert-v01@openssh.com";
