@@ -1,10 +1,10 @@
 //! SSH clients that others wrote, and how each is told of a login.
 
-use crate::{
-    client::Client,
-    command::{Ended, run},
-    stack::Stack,
-};
+mod putty;
+
+pub use putty::Putty;
+
+use crate::{client::Client, command::run, stack::Stack};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use std::{
@@ -48,20 +48,34 @@ pub fn bastion(stack: &Stack) -> Result<(&str, &str)> {
     stack.get("DAYFLY_BASTION_ADDR")?.rsplit_once(':').context("host:port")
 }
 
-/// Runs a program of `tests/peers` as `user` with the certificate for `target`, and returns what it printed.
-pub fn python(interpreter: &Path, program: &str, alice: &Client<'_>, login: (&str, &str, Trust), deed: &[&str]) -> Result<Value> {
-    let (user, target, trust) = login;
-    let (host, port) = bastion(alice.stack())?;
-    let login = json!({
-        "host": host,
-        "port": port.parse::<u16>()?,
-        "user": user,
-        "key": alice.directory().join(target),
-        "known_hosts": known_hosts(alice, trust)?,
-    });
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(program);
-    let text = run(Command::new(interpreter).arg(path).arg(login.to_string()).args(deed), b"")?.success()?;
-    serde_json::from_str(&text).with_context(|| format!("not JSON: {text}"))
+/// One way for alice to log in at the bastion, as the programs of `tests/peers` are told of it.
+#[derive(Debug)]
+pub struct Login<'a> {
+    /// Who logs in, with her certificates.
+    pub alice: &'a Client<'a>,
+    /// The user name.
+    pub user: &'a str,
+    /// The target whose certificate is shown.
+    pub certificate: &'a str,
+    /// Whom she trusts.
+    pub trust: Trust,
+}
+
+impl Login<'_> {
+    /// Runs one of the programs and returns what it printed.
+    pub fn python(&self, interpreter: &Path, program: &str, deed: &[&str]) -> Result<Value> {
+        let (host, port) = bastion(self.alice.stack())?;
+        let login = json!({
+            "host": host,
+            "port": port.parse::<u16>()?,
+            "user": self.user,
+            "key": self.alice.directory().join(self.certificate),
+            "known_hosts": known_hosts(self.alice, self.trust)?,
+        });
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(program);
+        let text = run(Command::new(interpreter).arg(path).arg(login.to_string()).args(deed), b"")?.success()?;
+        serde_json::from_str(&text).with_context(|| format!("not JSON: {text}"))
+    }
 }
 
 fn known_hosts(alice: &Client<'_>, trust: Trust) -> Result<PathBuf> {
@@ -76,40 +90,4 @@ fn known_hosts(alice: &Client<'_>, trust: Trust) -> Result<PathBuf> {
     let path = alice.directory().join("known_hosts");
     fs::write(&path, format!("{mark}[{host}]:{port} {key}"))?;
     Ok(path)
-}
-
-/// PuTTY's programs, with a configuration of their own: alice's key in PuTTY's format, and one trusted host CA.
-#[derive(Debug)]
-pub struct Putty<'a> {
-    alice: &'a Client<'a>,
-    programs: PathBuf,
-}
-
-impl<'a> Putty<'a> {
-    /// Converts the key for `db1` and trusts the CA whose public half is in `host_ca`, for the bastion's address alone.
-    pub fn new(alice: &'a Client<'a>, programs: PathBuf, host_ca: &Path) -> Result<Self> {
-        let key = fs::read_to_string(host_ca)?;
-        let key = key.split_whitespace().nth(1).context("the key is the second word")?;
-        let (host, _) = bastion(alice.stack())?;
-        let authorities = alice.directory().join("putty/sshhostcas");
-        fs::create_dir_all(&authorities)?;
-        fs::write(
-            authorities.join("dayfly"),
-            format!("PublicKey={key}\nValidity={host}\nPermitRSASHA1=0\nPermitRSASHA256=1\nPermitRSASHA512=1\n"),
-        )?;
-        let mut puttygen = Command::new(programs.join("puttygen"));
-        puttygen.arg(alice.directory().join("db1")).args(["-O", "private", "-o"]).arg(alice.directory().join("db1.ppk"));
-        run(&mut puttygen, b"")?.success()?;
-        Ok(Self { alice, programs })
-    }
-
-    /// Runs `plink` or `psftp` as `user`, never asking, with `options` before the address and `arguments` after it.
-    pub fn run(&self, program: &str, user: &str, options: &[&str], arguments: &[&str]) -> Result<Ended> {
-        let (host, port) = bastion(self.alice.stack())?;
-        let directory = self.alice.directory();
-        let mut command = Command::new(self.programs.join(program));
-        command.env("PUTTYDIR", directory.join("putty")).args(["-batch", "-noagent", "-P", port, "-l", user]);
-        command.arg("-i").arg(directory.join("db1.ppk")).arg("-cert").arg(directory.join("db1-cert.pub"));
-        run(command.args(options).arg(host).args(arguments), b"")
-    }
 }

@@ -100,7 +100,8 @@ fn follow(mut source: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
     receiver
 }
 
-fn quoted(word: &str) -> String {
+/// `word` as one word of a shell's command line.
+pub fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', "'\\''"))
 }
 

@@ -4,12 +4,15 @@ use anyhow::Result;
 use dayfly_tests::{
     client::Client,
     command::run,
-    peers::{Putty, Trust, peer, python},
+    peers::{Login, Putty, Trust, bastion, peer},
     stack::Stack,
     terminal::Terminal,
 };
 use serde_json::{Value, json};
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 #[test]
 fn openssh_10_runs_commands_by_user_name_and_by_jump_in_both_modes() -> Result<()> {
@@ -60,13 +63,31 @@ fn plink_verifies_the_certified_host_and_runs_a_command() -> Result<()> {
     let stack = Stack::shared()?;
     let alice = Client::alice(stack)?;
     let user = format!("{}@db1", account(stack)?);
-    let putty = Putty::new(&alice, programs.clone(), &stack.path("DAYFLY_CA_DIR")?.join("keys/host_ca.pub"))?;
+    let putty = Putty::new(&alice, programs)?;
+    let (address, _) = bastion(stack)?;
+    putty.trust("bastion", &authority(stack, "host_ca")?, address)?;
     let ended = putty.run("plink", &user, &[], &["echo ok; echo err >&2; exit 7"])?;
     assert_eq!((ended.text().as_str(), ended.stderr.as_str(), ended.code()), ("ok\n", "err\n", Some(7)));
-    let misled = Putty::new(&alice, programs, &alice.directory().join("web1.pub"))?;
-    let ended = misled.run("plink", &user, &[], &["echo ok"])?;
+    putty.trust("bastion", &alice.directory().join("web1.pub"), address)?;
+    let ended = putty.run("plink", &user, &[], &["echo ok"])?;
     assert_eq!((ended.text().as_str(), ended.code()), ("", Some(1)));
     assert!(ended.stderr.contains("Cannot confirm a host key"), "{}", ended.stderr);
+    Ok(())
+}
+
+#[test]
+fn plink_jumps_in_both_modes() -> Result<()> {
+    let Some(programs) = peer("putty")? else { return Ok(()) };
+    let stack = Stack::shared()?;
+    let alice = Client::alice(stack)?;
+    let putty = Putty::new(&alice, programs)?;
+    let (address, _) = bastion(stack)?;
+    putty.trust("hosts", &authority(stack, "host_ca")?, &format!("{address} || web1"))?;
+    putty.trust("recorded", &authority(stack, "inner_host_ca")?, "db1")?;
+    for target in ["db1", "web1"] {
+        let ended = putty.jump(account(stack)?, target, "echo ok; echo err >&2; exit 7")?;
+        assert_eq!((ended.text().as_str(), ended.stderr.as_str(), ended.code()), ("ok\n", "err\n", Some(7)), "{target}");
+    }
     Ok(())
 }
 
@@ -75,7 +96,8 @@ fn psftp_carries_files_both_ways() -> Result<()> {
     let Some(programs) = peer("putty")? else { return Ok(()) };
     let stack = Stack::shared()?;
     let alice = Client::alice(stack)?;
-    let putty = Putty::new(&alice, programs, &stack.path("DAYFLY_CA_DIR")?.join("keys/host_ca.pub"))?;
+    let putty = Putty::new(&alice, programs)?;
+    putty.trust("bastion", &authority(stack, "host_ca")?, bastion(stack)?.0)?;
     let files = Files::new()?;
     let batch = files.path("batch");
     fs::write(&batch, files.batch())?;
@@ -84,18 +106,27 @@ fn psftp_carries_files_both_ways() -> Result<()> {
 }
 
 #[test]
-fn asyncssh_runs_commands_by_user_name_and_by_jump_in_both_modes() -> Result<()> {
+fn asyncssh_runs_a_command_on_a_certified_host_only() -> Result<()> {
     let Some(interpreter) = peer("python")? else { return Ok(()) };
     let stack = Stack::shared()?;
     let alice = Client::alice(stack)?;
-    let asyncssh = |login: (&str, &str, Trust), deed: &[&str]| python(&interpreter, "with_asyncssh.py", &alice, login, deed);
-    let account = account(stack)?;
-    let in_name = format!("{account}@db1");
-    assert_eq!(asyncssh((&in_name, "db1", Trust::HostCa), &["run"])?, command_ended());
-    assert_eq!(asyncssh((account, "db1", Trust::HostCa), &["jump", "db1"])?, command_ended());
-    assert_eq!(asyncssh((account, "web1", Trust::HostCa), &["jump", "web1"])?, command_ended());
-    let misled = asyncssh((&in_name, "db1", Trust::StrangersCa), &["run"])?;
+    let user = format!("{}@db1", account(stack)?);
+    let login = Login { alice: &alice, user: &user, certificate: "db1", trust: Trust::HostCa };
+    assert_eq!(login.python(&interpreter, "with_asyncssh.py", &["run"])?, command_ended());
+    let misled = Login { trust: Trust::StrangersCa, ..login }.python(&interpreter, "with_asyncssh.py", &["run"])?;
     assert!(misled.get("unverifiable").is_some(), "{misled}");
+    Ok(())
+}
+
+#[test]
+fn asyncssh_jumps_in_both_modes() -> Result<()> {
+    let Some(interpreter) = peer("python")? else { return Ok(()) };
+    let stack = Stack::shared()?;
+    let alice = Client::alice(stack)?;
+    for target in ["db1", "web1"] {
+        let login = Login { alice: &alice, user: account(stack)?, certificate: target, trust: Trust::HostCa };
+        assert_eq!(login.python(&interpreter, "with_asyncssh.py", &["jump", target])?, command_ended(), "{target}");
+    }
     Ok(())
 }
 
@@ -112,8 +143,9 @@ fn paramiko_runs_a_command_on_the_pinned_host_only() -> Result<()> {
     let stack = Stack::shared()?;
     let alice = Client::alice(stack)?;
     let user = format!("{}@db1", account(stack)?);
-    assert_eq!(python(&interpreter, "with_paramiko.py", &alice, (&user, "db1", Trust::Pinned), &["run"])?, command_ended());
-    let misled = python(&interpreter, "with_paramiko.py", &alice, (&user, "db1", Trust::StrangersKey), &["run"])?;
+    let login = Login { alice: &alice, user: &user, certificate: "db1", trust: Trust::Pinned };
+    assert_eq!(login.python(&interpreter, "with_paramiko.py", &["run"])?, command_ended());
+    let misled = Login { trust: Trust::StrangersKey, ..login }.python(&interpreter, "with_paramiko.py", &["run"])?;
     assert!(misled.to_string().contains("does not match"), "{misled}");
     Ok(())
 }
@@ -128,18 +160,24 @@ fn paramiko_has_a_terminal_and_carries_files() -> Result<()> {
 fn has_a_terminal_and_carries_files(stack: &Stack, interpreter: &Path, program: &str, trust: Trust) -> Result<()> {
     let alice = Client::alice(stack)?;
     let user = format!("{}@db1", account(stack)?);
-    let seen = python(interpreter, program, &alice, (&user, "db1", trust), &["terminal"])?;
+    let login = Login { alice: &alice, user: &user, certificate: "db1", trust };
+    let seen = login.python(interpreter, program, &["terminal"])?;
     assert_eq!(seen.get("status"), Some(&json!(3)), "{seen}");
     let shown = seen.get("shown").and_then(Value::as_str).unwrap_or_default();
     assert!(shown.contains("40 100\r\n"), "{shown:?}");
     let files = Files::new()?;
-    let seen = python(interpreter, program, &alice, (&user, "db1", trust), &["files", &files.path("")])?;
+    let seen = login.python(interpreter, program, &["files", &files.path("")])?;
     assert_eq!(seen, json!({ "size": files.content.len() }));
     files.assert_carried()
 }
 
 fn account(stack: &Stack) -> Result<&str> {
     stack.get("DAYFLY_ACCOUNT")
+}
+
+/// The public half of one of the CA's keys.
+fn authority(stack: &Stack, name: &str) -> Result<PathBuf> {
+    Ok(stack.path("DAYFLY_CA_DIR")?.join("keys").join(name).with_extension("pub"))
 }
 
 /// What the programs of `tests/peers` print of their command.
