@@ -5,11 +5,11 @@
 
 # process_start PID: when it started, in clock ticks since boot; fails if it does not run. A pid that was given to another process since has another start.
 process_start() {
-    local stat
-    { stat=$(<"/proc/$1/stat"); } 2>/dev/null || return 1
+    local stat fields
+    read -r stat 2>/dev/null <"/proc/$1/stat" || return 1
     # The second field is the program's name, which may hold blanks and brackets.
-    read -ra stat <<<"${stat##*) }"
-    [[ ${stat[0]} != [ZX] ]] && echo "${stat[19]}"
+    read -ra fields <<<"${stat##*) }"
+    [[ ${fields[0]} != [ZX] ]] && echo "${fields[19]}"
 }
 
 is_same_process() { [[ $(process_start "$1") == "$2" ]]; }
@@ -59,16 +59,14 @@ stop() {
 
 # family_of PID: fills `family` with "PID START" of the process and all that it started, and they.
 family_of() {
-    local start child line
+    local start file line fields
     start=$(process_start "$1") || return 0
     family+=("$1 $start")
-    for line in /proc/[0-9]*/stat; do
-        { line=$(<"$line"); } 2>/dev/null || continue
-        child=${line%% *}
-        read -ra line <<<"${line##*) }"
-        [[ ${line[1]} == "$1" ]] && family_of "$child"
+    for file in /proc/[0-9]*/stat; do
+        read -r line 2>/dev/null <"$file" || continue
+        read -ra fields <<<"${line##*) }"
+        if [[ ${fields[1]} == "$1" ]]; then family_of "${line%% *}"; fi
     done
-    return 0
 }
 
 signal_family() {

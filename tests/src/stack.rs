@@ -124,9 +124,20 @@ fn stack_script() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/stack")
 }
 
+/// The programs of the system that was started for all test programs, so that a further one builds nothing.
+fn prebuilt() -> Result<Option<String>> {
+    let Some(directory) = std::env::var_os("DAYFLY_STACK") else { return Ok(None) };
+    Ok(read_env(Path::new(&directory))?.remove("DAYFLY_BIN"))
+}
+
 fn script(command: &str, directory: &Path, arguments: &[&str]) -> Result<()> {
     // The first `up` may have to build everything, which takes longer than a test is patient.
-    let output = Command::new(stack_script()).arg(command).arg(directory).args(arguments).stdin(Stdio::null()).output()?;
+    let mut script = Command::new(stack_script());
+    script.arg(command).arg(directory).args(arguments).stdin(Stdio::null());
+    if let Some(programs) = prebuilt()? {
+        script.env("DAYFLY_PREBUILT", programs);
+    }
+    let output = script.output()?;
     ensure!(
         output.status.success(),
         "stack {command}: {}{}",

@@ -19,7 +19,7 @@ fn without_the_ca_a_recorded_login_ends_at_once_and_says_why() -> Result<()> {
         stack.signal("ca", "KILL")?;
         let ended = alice.ssh(&["db1", "echo in"])?;
         assert!(ended.code() != Some(0) && ended.text().is_empty());
-        assert!(ended.stderr.contains("CA"), "{}", ended.stderr);
+        assert!(ended.stderr.contains("ca_unavailable"), "{}", ended.stderr);
     }
     stack.restart("ca")?;
     let alice = Client::alice(&stack)?;
