@@ -90,10 +90,10 @@ impl Stack {
 
 impl Drop for Stack {
     fn drop(&mut self) {
-        if self.own.is_some()
-            && let Err(error) = script("down", &self.directory, &[])
-        {
-            eprintln!("{error:#}");
+        let Some(own) = self.own.take() else { return };
+        if let Err(error) = script("down", &self.directory, &[]) {
+            // What still runs can be ended by hand only as long as its files are there.
+            eprintln!("{error:#}; see {}", own.keep().display());
         }
     }
 }
