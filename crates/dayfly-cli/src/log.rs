@@ -4,12 +4,21 @@ pub mod export;
 pub mod row;
 pub mod sessions;
 pub mod verification;
+pub mod walk;
 pub mod witness;
 
 use crate::error::{Failure, Kind};
 use dayfly_api::log::LogRow;
 use dayfly_client::Client;
 use dayfly_core::log_link::{Chain, GENESIS, Hash};
+use ssh_key::{PublicKey, public::KeyData};
+
+/// The log's public key, as the CA told it at login.
+pub fn key(line: &str) -> Result<KeyData, Failure> {
+    let key = PublicKey::from_openssh(line);
+    key.map(|key| key.key_data().clone())
+        .map_err(|error| Failure::new(Kind::Failed, "the log's key cannot be read").because(error).remedy("log in again: dayfly login URL"))
+}
 
 /// How many rows are asked for at once: as many as the CA gives.
 const PAGE: u32 = 500;

@@ -174,8 +174,13 @@ fn entry_errors(target: &Target) -> Vec<InventoryError> {
     errors
 }
 
+/// An address in its usual form, or a DNS name. What resolvers take for an address in another form (`127.1`, `2130706433`, `0x7f000001`) is neither:
+/// such a name would be a second spelling of a host that is listed already.
 fn is_host(text: &str) -> bool {
-    let is_dns_name = !text.is_empty()
+    let last = text.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
+    let ends_in_number = last.bytes().all(|b| b.is_ascii_digit()) || last.starts_with("0x");
+    let is_dns_name = !ends_in_number
+        && !text.is_empty()
         && text.len() <= 253
         && text.split('.').all(|label| {
             !label.is_empty()
@@ -262,7 +267,7 @@ mod tests {
         let mut unknown = target("a", "192.0.2.1", Mode::Record);
         unknown.host_keys.clear();
         assert_eq!(Inventory::new([unknown]).unwrap_err(), [InventoryError::NoHostKey(TargetName::new("a").unwrap())]);
-        for address in ["", "a:22", "-oProxyCommand=x", "a b", "a..b", "a."] {
+        for address in ["", "a:22", "-oProxyCommand=x", "a b", "a..b", "a.", "127.1", "2130706433", "0x7f000001", "0177.0.0.1", "a.0X7f"] {
             assert!(Inventory::new([target("a", address, Mode::Record)]).is_err(), "{address:?}");
         }
     }

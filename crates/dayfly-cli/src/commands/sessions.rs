@@ -7,8 +7,8 @@ mod show;
 use super::Context;
 use crate::{
     connection::Connection,
-    error::Failure,
-    log::{Following, Pages, row::Row},
+    error::{Failure, Kind},
+    log::{self, row::Row, walk::walk, witness::Witness},
 };
 use clap::Subcommand;
 
@@ -31,21 +31,15 @@ pub(super) async fn run(command: Command, context: &Context<'_>) -> Result<(), F
     }
 }
 
-/// Every row of the log as it is now, each of which follows from the one before.
+/// Every row of the log as it is now, believed only if the whole log verifies, as for `dayfly log verify`.
 async fn every_row(connection: &Connection, context: &Context<'_>, mut take: impl FnMut(Row)) -> Result<(), Failure> {
-    let head = connection.client.log_head().await?.seq;
-    let mut pages = Pages::after(&connection.client, 0);
-    let mut following = Following::default();
-    while pages.position() < head {
-        let rows = pages.next().await?;
-        if rows.is_empty() {
-            break;
-        }
-        for row in rows.iter().filter(|row| row.seq <= head) {
-            following.follow(row)?;
-            take(Row::new(row));
-        }
-        context.output.progress(&format!("read {} of {head} rows", pages.position().min(head)))?;
+    let log_key = log::key(&connection.trust.log_key)?;
+    let before = Witness::read(&connection.state, &log_key)?;
+    let walked = walk(connection, context, &log_key, &before, |row| take(Row::new(row))).await?;
+    match walked.map_err(|broken| broken.defect).and_then(|verification| verification.finish()) {
+        Ok(_) => Ok(()),
+        Err(defect) => Err(Failure::new(Kind::Failed, "the log is broken, so nothing is read from it")
+            .because(defect)
+            .remedy("find out what else: dayfly log verify")),
     }
-    Ok(context.output.progress("")?)
 }

@@ -3,6 +3,7 @@
 use crate::log::row::Row;
 use dayfly_core::signature::{fingerprint, verify_sshsig};
 use dayfly_recording::{SIGNATURE_NAMESPACE, Verified, VerifyError, verify};
+use serde::Serialize;
 use ssh_key::{SshSig, public::KeyData};
 use std::{
     cell::OnceCell,
@@ -30,6 +31,27 @@ pub enum ProofError {
         /// What is here.
         found: String,
     },
+}
+
+/// A recording that is what its bastion sealed.
+#[derive(Debug)]
+pub struct Proven {
+    /// What was verified.
+    pub verified: Verified,
+    /// What the log says of it.
+    pub log: LogWord,
+}
+
+/// What the log says of a sealed recording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogWord {
+    /// It holds the digest of this very manifest.
+    Agrees,
+    /// It holds none for this session, or not yet: whoever has the bastion's key could have sealed this later.
+    Silent,
+    /// It was not asked.
+    NotAsked,
 }
 
 /// Which keys seal recordings, and which manifests the log knows.
@@ -67,7 +89,7 @@ impl Expectations {
     }
 
     /// Verifies the recording in `directory`.
-    pub fn prove(&self, directory: &Path) -> Result<Verified, ProofError> {
+    pub fn prove(&self, directory: &Path) -> Result<Proven, ProofError> {
         let sealed_by = OnceCell::new();
         let verified = verify(directory, |manifest, signature| {
             let key = self.sealing_key(manifest, signature)?;
@@ -80,10 +102,13 @@ impl Expectations {
             return Err(ProofError::OtherBastion { named: bastion.clone() });
         }
         let found = verified.manifest_sha256.to_string();
-        match self.manifests.get(&format!("{bastion} {}", verified.manifest.session.session_id)) {
-            Some(logged) if *logged != found => Err(ProofError::OtherManifest { logged: logged.clone(), found }),
-            _ => Ok(verified),
-        }
+        let log = match self.manifests.get(&format!("{bastion} {}", verified.manifest.session.session_id)) {
+            Some(logged) if *logged != found => return Err(ProofError::OtherManifest { logged: logged.clone(), found }),
+            Some(_) => LogWord::Agrees,
+            None if self.any.is_some() => LogWord::NotAsked,
+            None => LogWord::Silent,
+        };
+        Ok(Proven { verified, log })
     }
 
     fn sealing_key(&self, manifest: &[u8], signature: &str) -> Result<String, String> {

@@ -5,9 +5,10 @@ use crate::{
     error::{Failure, Kind},
     identity,
     log::{
-        Pages,
+        self,
         export::Export,
         verification::{Defect, Head, Verification},
+        walk::walk,
         witness::Witness,
     },
     login,
@@ -15,7 +16,7 @@ use crate::{
     state::State,
 };
 use serde::Serialize;
-use ssh_key::{PublicKey, public::KeyData};
+use ssh_key::public::KeyData;
 use std::{
     io,
     path::{Path, PathBuf},
@@ -63,28 +64,13 @@ pub(super) async fn run(arguments: &Arguments, context: &Context<'_>) -> Result<
 
 async fn at_ca(context: &Context<'_>) -> Result<Answer, Failure> {
     let connection = context.connect()?;
-    let log_key = log_key(&connection.trust.log_key)?;
+    let log_key = log::key(&connection.trust.log_key)?;
     let _lock = connection.state.lock(|| {})?;
     let before = Witness::read(&connection.state, &log_key)?;
-    let signed = connection.client.log_head().await?;
-    let mut verification = match Head::check(&signed, &log_key).and_then(|head| Verification::begin(head, &before)) {
-        Ok(verification) => verification,
-        Err(defect) => return Ok(Answer::bad(0, defect)),
+    let (answer, witness) = match walk(&connection, context, &log_key, &before, |_| {}).await? {
+        Ok(verification) => Answer::of(verification),
+        Err(broken) => (Answer::bad(broken.rows, broken.defect), None),
     };
-    let mut pages = Pages::after(&connection.client, 0);
-    while !verification.is_complete() {
-        let page = pages.next().await?;
-        if page.is_empty() {
-            break;
-        }
-        for row in page.iter().filter(|row| row.seq <= signed.seq) {
-            if let Err(defect) = verification.follow(row) {
-                return Ok(Answer::bad(verification.rows(), defect));
-            }
-        }
-        context.output.progress(&format!("verified {} of {} rows", verification.rows(), verification.total()))?;
-    }
-    let (answer, witness) = Answer::of(verification);
     if let Some(witness) = witness {
         witness.write(&connection.state, &log_key)?;
     }
@@ -96,7 +82,7 @@ fn in_file(path: &Path, key_file: Option<&Path>, context: &Context<'_>) -> Resul
         Some(path) => (key_in_file(path)?, State::open(&context.home)?),
         None => {
             let (state, _, trust) = login::current(&context.home)?;
-            (log_key(&trust.log_key)?, Some(state))
+            (log::key(&trust.log_key)?, Some(state))
         }
     };
     let before = match &state {
@@ -117,12 +103,6 @@ fn in_file(path: &Path, key_file: Option<&Path>, context: &Context<'_>) -> Resul
         }
     }
     Ok(Answer::of(verification).0)
-}
-
-fn log_key(line: &str) -> Result<KeyData, Failure> {
-    let key = PublicKey::from_openssh(line);
-    key.map(|key| key.key_data().clone())
-        .map_err(|error| Failure::new(Kind::Failed, "the log's key cannot be read").because(error).remedy("log in again: dayfly login URL"))
 }
 
 fn key_in_file(path: &Path) -> Result<KeyData, Failure> {

@@ -8,13 +8,13 @@ use crate::{
     output::{Form, Lines, Report},
     play::{
         Screen,
-        proof::{Expectations, ProofError},
+        proof::{Expectations, LogWord, ProofError, Proven},
         timing::{Pace, parse_speed},
         transcript,
     },
 };
 use dayfly_recording::{
-    EventLine, Manifest, Recording, Verified, VerifyError, find,
+    EventLine, Manifest, Recording, VerifyError, find,
     reader::{ReadError, Terminal},
     terminal::TerminalAction,
 };
@@ -75,7 +75,7 @@ pub(super) async fn run(arguments: &Arguments, context: &Context<'_>) -> Result<
     };
     let recording = Recording::open(&directory).map_err(unreadable)?;
     match proven {
-        Ok(verified) => context.output.report(&Heading::verified(&verified, &directory))?,
+        Ok(proven) => context.output.report(&Heading::proven(&proven, &directory))?,
         Err(failure) if arguments.unverified => {
             context.output.report(&Heading::unverified(&recording, &failure))?;
         }
@@ -181,6 +181,7 @@ fn events(recording: &Recording, mut show: impl FnMut(EventLine) -> io::Result<(
 #[derive(Serialize)]
 struct Heading {
     verified: bool,
+    log: Option<LogWord>,
     problem: Option<String>,
     manifest_sha256: Option<String>,
     manifest: Option<Manifest>,
@@ -188,12 +189,13 @@ struct Heading {
 }
 
 impl Heading {
-    fn verified(verified: &Verified, directory: &Path) -> Self {
+    fn proven(proven: &Proven, directory: &Path) -> Self {
         Self {
             verified: true,
+            log: Some(proven.log),
             problem: None,
-            manifest_sha256: Some(verified.manifest_sha256.to_string()),
-            manifest: Some(verified.manifest.clone()),
+            manifest_sha256: Some(proven.verified.manifest_sha256.to_string()),
+            manifest: Some(proven.verified.manifest.clone()),
             directory: directory.to_owned(),
         }
     }
@@ -201,7 +203,7 @@ impl Heading {
     fn unverified(recording: &Recording, failure: &Failure) -> Self {
         let problem = failure.cause.as_ref().map_or(failure.message.clone(), |cause| format!("{}: {cause}", failure.message));
         let manifest = recording.manifest().ok().flatten();
-        Self { verified: false, problem: Some(problem), manifest_sha256: None, manifest, directory: recording.dir().to_owned() }
+        Self { verified: false, log: None, problem: Some(problem), manifest_sha256: None, manifest, directory: recording.dir().to_owned() }
     }
 }
 
@@ -218,7 +220,15 @@ impl Report for Heading {
         lines.field("role", &format!("{}, certificate {}", session.role, session.certificate_serial))?;
         lines.field("when", &format!("{} to {}", in_words(manifest.started_at), in_words(manifest.ended_at)))?;
         lines.field("ended", &format!("{}: {}", manifest.outcome, manifest.reason))?;
-        lines.field("verified", if self.verified { "signature, every file's hash, and what the log says of it" } else { "NO" })?;
+        lines.field(
+            "verified",
+            match self.log {
+                Some(LogWord::Agrees) => "signature, every file's hash, and the log holds this manifest",
+                Some(LogWord::Silent) => "signature and every file's hash; the log holds no manifest of this session, or not yet",
+                Some(LogWord::NotAsked) => "signature and every file's hash; THE LOG WAS NOT ASKED",
+                None => "NO",
+            },
+        )?;
         lines.line("")
     }
 }
