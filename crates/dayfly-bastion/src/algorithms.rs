@@ -29,13 +29,14 @@ const KEY_EXCHANGES: &[kex::Name] = &[
     kex::EXTENSION_OPENSSH_STRICT_KEX_AS_SERVER,
 ];
 
-/// Authenticated ciphers only. AES-128-GCM is the cheapest, ChaCha20-Poly1305 what clients ask for first.
-const CIPHERS: &[cipher::Name] = &[cipher::CHACHA20_POLY1305, cipher::AES_256_GCM, cipher::AES_128_GCM];
+/// Authenticated ciphers. AES-128-GCM is the cheapest, ChaCha20-Poly1305 what clients ask for first. AES-256-CTR with an encrypt-then-MAC comes last: paramiko
+/// before 3.5, which Debian 12 has, knows none of the others.
+const CIPHERS: &[cipher::Name] = &[cipher::CHACHA20_POLY1305, cipher::AES_256_GCM, cipher::AES_128_GCM, cipher::AES_256_CTR];
 
 /// Towards targets our order wins: the cheapest first.
 const CIPHERS_UPSTREAM: &[cipher::Name] = &[cipher::AES_128_GCM, cipher::AES_256_GCM, cipher::CHACHA20_POLY1305];
 
-/// Named in the handshake, and unused with authenticated ciphers.
+/// Encrypt-then-MAC with SHA-2 only; unused with ciphers that authenticate by themselves.
 const MACS: &[mac::Name] = &[mac::HMAC_SHA512_ETM, mac::HMAC_SHA256_ETM];
 
 const NO_COMPRESSION: &[compression::Name] = &[compression::NONE];

@@ -295,7 +295,7 @@ impl Handler for ClientHandler {
     }
 
     async fn channel_close(&mut self, channel: ChannelId, _: &mut Session) -> Result<(), ClientError> {
-        self.channels.session_event(channel, Event::ClientClosed)?;
+        self.channels.session_event(channel, Event::ClientLeft)?;
         self.channels.close(channel);
         Ok(())
     }

@@ -4,7 +4,7 @@
 use crate::{
     authority::PermittedSession,
     connection::{Connection, Person},
-    flow::{Piece, QueueReceiver},
+    flow::{Gone, Piece, QueueReceiver},
     handler::{ClientMark, refuse},
     recorded::report::{Counts, Report},
     session::Ending,
@@ -28,6 +28,9 @@ use tokio::{
 
 /// How much is read at once, in bytes. Measured: a quarter of it costs a third of the speed.
 const READ: usize = 32 * 1024;
+
+/// How long what a client sent before it left has to arrive.
+const LINGER: Duration = Duration::from_secs(5);
 
 /// How long a client may take to hear of the end.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -85,8 +88,8 @@ async fn carry(connection: &Connection, session: &PermittedSession, report: &Rep
         () = tokio::time::sleep(time_left(connection, session)) => terminated(Reason::Expired, "the certificate has ended"),
         () = revoked => terminated(Reason::Revoked, "the certificate, or its holder's access, was revoked"),
         () = connection.bastion.life.stopping() => terminated(Reason::LimitReached, "the bastion is being stopped"),
-        () = both(upload, download, &counts) => Ending::new(Outcome::Completed, "both sides have ended"),
-        () = gone.wait() => Ending::new(Outcome::ClientGone, "the person's connection ended"),
+        outcome = both(upload, download, &counts) => Ending::new(outcome, "both sides have ended"),
+        () = lingered(gone) => Ending::new(Outcome::ClientGone, "the person's connection ended"),
     }
 }
 
@@ -101,12 +104,18 @@ fn terminated(reason: Reason, message: &str) -> Ending {
     Ending { outcome: Outcome::Terminated, reason: message.to_owned(), refusal: Some(refusal) }
 }
 
-/// Both directions until both have ended; each may end before the other.
-async fn both(upload: Upload, download: Download<'_>, counts: &Counts) {
+/// A client that has left, and everything that it had sent had its time to arrive.
+async fn lingered(gone: Gone) {
+    gone.wait().await;
+    tokio::time::sleep(LINGER).await;
+}
+
+/// Both directions, until the target has closed or the client has left. Either may end before the other.
+async fn both(upload: Upload, download: Download<'_>, counts: &Counts) -> Outcome {
     tokio::select! {
         // A target that has closed takes nothing more, so the client's direction is over too.
-        () = download.run(counts) => {}
-        () = upload.run(counts) => {}
+        () = download.run(counts) => Outcome::Completed,
+        outcome = upload.run(counts) => outcome,
     }
 }
 
@@ -116,8 +125,8 @@ struct Upload {
 }
 
 impl Upload {
-    /// Returns only if the target takes nothing any more.
-    async fn run(mut self, counts: &Counts) {
+    /// Returns if the target takes nothing any more, or once the client has left and everything that it had sent is written.
+    async fn run(mut self, counts: &Counts) -> Outcome {
         loop {
             let written = match self.queue.take().await {
                 Some(Piece::Bytes(_, mut bytes)) => {
@@ -125,11 +134,10 @@ impl Upload {
                     self.writer.write_all_buf(&mut bytes).await
                 }
                 Some(Piece::Mark(ClientMark::Eof)) => self.writer.shutdown().await,
-                // The connection is gone; whoever waits for that ends the session.
-                None => std::future::pending().await,
+                None => return Outcome::ClientGone,
             };
             if written.is_err() {
-                return;
+                return Outcome::TargetGone;
             }
         }
     }

@@ -25,13 +25,16 @@ use dayfly_recording::{Outcome, Stream};
 use download::Download;
 use report::Report;
 use russh::server::ChannelOpenHandle;
-use std::sync::Arc;
+use std::{pin::Pin, sync::Arc, time::Duration};
 use target::Word;
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::Sleep};
 use upload::Upload;
 
 /// Extended data of this type is the error stream (RFC 4254 section 5.2).
 const STDERR: u32 = 1;
+
+/// How long a session has after its client left: what was sent is delivered, and what runs may end by itself.
+const LINGER: Duration = Duration::from_secs(5);
 
 /// What somebody who opens a session channel wants.
 pub enum Request {
@@ -142,6 +145,7 @@ impl Task {
         let gone = self.client.gone().clone();
         let mut snapshot = self.connection.bastion.snapshot.clone();
         let (mut has_left, mut has_stopped, mut is_watching) = (false, false, true);
+        let mut lingering = None;
         let mut dialling = Some(Box::pin(upstream::log_in(&session)));
         let stopping = self.connection.bastion.life.stopping();
         tokio::pin!(stopping);
@@ -150,12 +154,13 @@ impl Task {
                 biased;
                 action = outbox.next() => match action {
                     Some(Action::Finish(ending)) => break ending,
+                    Some(Action::Linger) => lingering = Some(Box::pin(tokio::time::sleep(LINGER))),
                     Some(action) => self.perform(&mut permitted, action).await,
                     None => break Ending::new(Outcome::ClientGone, "the session was let go of"),
                 },
                 () = gone.clone().wait(), if !has_left => {
                     has_left = true;
-                    self.control.event(Event::ClientGone);
+                    self.control.event(Event::ClientLeft);
                 }
                 outcome = until_dialled(&mut dialling) => {
                     dialling = None;
@@ -166,6 +171,10 @@ impl Task {
                         }
                         Err(refusal) => Event::TargetFailed(refusal),
                     });
+                }
+                () = until_lingered(&mut lingering) => {
+                    lingering = None;
+                    self.control.event(Event::LingeredEnough);
                 }
                 RecordingFailure(cause) = recording.failure() => self.control.event(Event::RecordingFailed(cause)),
                 changed = snapshot.changed(), if is_watching => {
@@ -229,7 +238,7 @@ impl Task {
                 self.report.exited(exit);
                 return Ok(recording.exited(exit).await?);
             }
-            Action::Accept | Action::Decline | Action::Tell(_) | Action::Finish(_) => return Ok(()),
+            Action::Accept | Action::Decline | Action::Tell(_) | Action::Linger | Action::Finish(_) => return Ok(()),
         };
         target::say(permitted.target.as_ref(), word).await
     }
@@ -253,6 +262,7 @@ impl Task {
             recording: permitted.recording.clone(),
             client: self.client.channel(),
             incoming,
+            gone: self.client.gone().clone(),
             counts: self.report.counts(),
             terminal_asked: plan.terminal.is_some(),
         };
@@ -270,6 +280,14 @@ fn terminated(reason: Reason, message: &str) -> Event {
 async fn until_dialled<F: Future<Output = Result<TargetConnection, Refusal>> + Unpin>(dialling: &mut Option<F>) -> F::Output {
     match dialling {
         Some(dialling) => dialling.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Never returns while nobody lingers.
+async fn until_lingered(lingering: &mut Option<Pin<Box<Sleep>>>) {
+    match lingering {
+        Some(lingering) => lingering.await,
         None => std::future::pending().await,
     }
 }

@@ -50,7 +50,7 @@ pub struct Recording {
 impl Recording {
     /// What was started, and with what.
     pub async fn started(&self, plan: &Plan) -> Result<(), RecordingFailure> {
-        let weight = plan.start.length() + plan.environment.iter().map(|(name, _)| name.len()).sum::<usize>();
+        let weight = plan.start.length() + plan.environment.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
         self.submit(weight, Work::Started(plan.clone())).await
     }
 

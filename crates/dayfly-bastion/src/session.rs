@@ -44,6 +44,8 @@ pub struct Session {
     exit_sent: bool,
     client_eof_sent: bool,
     target_eof_sent: bool,
+    /// The client is gone, and what it had sent is still on its way.
+    is_leaving: bool,
 }
 
 /// Whether anything may be started.
@@ -82,6 +84,7 @@ impl Default for Session {
             exit_sent: false,
             client_eof_sent: false,
             target_eof_sent: false,
+            is_leaving: false,
         }
     }
 }
@@ -102,8 +105,9 @@ impl Session {
             Event::Resized(size) => self.resized(size),
             Event::Signalled(name) => self.signalled(name),
             Event::ClientEof => self.client_eof(),
-            Event::ClientClosed => self.client_closed(),
-            Event::ClientGone => self.over(Ending::new(Outcome::ClientGone, "the person's connection was lost")),
+            Event::ClientLeft => self.client_left(),
+            Event::ClientDrained => self.client_drained(),
+            Event::LingeredEnough => self.lingered_enough(),
             Event::TargetReady => self.target_ready(),
             Event::TargetFailed(refusal) => self.refused(refusal),
             Event::TerminalDeclined => self.tell_now("the target gives no terminal"),
@@ -259,13 +263,27 @@ impl Session {
         self.over(Ending::new(Outcome::Completed, "the target ended the session"))
     }
 
-    fn client_closed(&mut self) -> Vec<Action> {
-        let ending = match self.target {
-            Target::Begun if self.exit_sent => Ending::new(Outcome::Completed, "the person left after the end"),
-            Target::Begun => Ending::new(Outcome::ClientGone, "the person closed the session before its end"),
-            Target::Away | Target::Ready => Ending::new(Outcome::Completed, "nothing was started"),
-        };
-        self.over(ending)
+    /// What a client sent before it left is still delivered, as `sshd` itself would, and the target gets a moment to end by itself.
+    fn client_left(&mut self) -> Vec<Action> {
+        if self.start.is_none() {
+            return self.over(Ending::new(Outcome::Completed, "nothing was started"));
+        }
+        if self.exit_sent {
+            return self.over(Ending::new(Outcome::Completed, "the person left after the end"));
+        }
+        if std::mem::replace(&mut self.is_leaving, true) { Vec::new() } else { vec![Action::Linger] }
+    }
+
+    fn client_drained(&mut self) -> Vec<Action> {
+        let mut actions = self.client_left();
+        if self.is_leaving {
+            actions.extend(self.client_eof());
+        }
+        actions
+    }
+
+    fn lingered_enough(&mut self) -> Vec<Action> {
+        if self.is_leaving { self.over(Ending::new(Outcome::Completed, "the person left")) } else { Vec::new() }
     }
 
     fn recording_failed(&mut self, cause: &str) -> Vec<Action> {
@@ -290,8 +308,11 @@ impl Session {
         actions
     }
 
-    fn over(&mut self, ending: Ending) -> Vec<Action> {
+    fn over(&mut self, mut ending: Ending) -> Vec<Action> {
         self.standing = Standing::Over;
+        if self.is_leaving && matches!(ending.outcome, Outcome::Completed | Outcome::TargetGone) {
+            ending = Ending::new(Outcome::ClientGone, "the person left before the end");
+        }
         let mut actions = Vec::new();
         if ending.outcome != Outcome::ClientGone && !std::mem::replace(&mut self.client_eof_sent, true) {
             actions.push(Action::ClientEof);

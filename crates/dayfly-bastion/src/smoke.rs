@@ -94,6 +94,17 @@ impl House {
         self.journal.events().into_iter().rfind(|event| event.event == audit::Event::SessionEnded).unwrap()
     }
 
+    /// The last of so many sessions that ended. For those whose client learns nothing of their end.
+    async fn ended_after(&self, count: usize) -> audit::AuditEvent {
+        loop {
+            let ended: Vec<_> = self.journal.events().into_iter().filter(|event| event.event == audit::Event::SessionEnded).collect();
+            if ended.len() >= count {
+                return ended.into_iter().next_back().unwrap();
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
     fn refusals(&self) -> Vec<(audit::Event, Reason)> {
         self.journal.events().iter().filter_map(|event| Some((event.event, event.reason?))).collect()
     }

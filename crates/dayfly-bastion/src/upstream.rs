@@ -92,12 +92,28 @@ async fn connect(target: &Target) -> Result<TcpStream, Refusal> {
     Ok(transport)
 }
 
-/// The inventory's address. A literal one is not resolved at all, so it cannot come to mean another.
+/// The inventory's address. A literal one is not resolved at all, so it cannot come to mean another; a name must not lead to the bastion itself.
 async fn resolve(target: &Target) -> std::io::Result<Vec<SocketAddr>> {
     if let Ok(address) = canonical_host(&target.address).parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(address, target.port)]);
     }
-    Ok(tokio::net::lookup_host((target.address.as_str(), target.port)).await?.collect())
+    let found: Vec<SocketAddr> = tokio::net::lookup_host((target.address.as_str(), target.port)).await?.collect();
+    match found.iter().find(|address| !is_elsewhere(address.ip())) {
+        Some(address) => Err(std::io::Error::other(format!(
+            "its name resolves to {}; if that is meant, write the address into the inventory",
+            address.ip()
+        ))),
+        None => Ok(found),
+    }
+}
+
+/// Whether an address that a name resolved to is another host's: not this host, not its link (where clouds serve their credentials), not a group.
+fn is_elsewhere(address: IpAddr) -> bool {
+    let own_or_group = |address: IpAddr| address.is_loopback() || address.is_unspecified() || address.is_multicast();
+    match address.to_canonical() {
+        IpAddr::V4(address) => !own_or_group(address.into()) && !address.is_link_local() && !address.is_broadcast(),
+        IpAddr::V6(address) => !own_or_group(address.into()) && !address.is_unicast_link_local(),
+    }
 }
 
 async fn speak(target: &Target, login: &Login, transport: TcpStream) -> Result<TargetConnection, Refusal> {
@@ -145,4 +161,52 @@ fn not_accepted(target: &Target, login: &Login) -> Refusal {
         format!("{} does not accept the session certificate for {}", target.name, login.account),
         "whoever runs the target: check that its sshd trusts the session CA, that the account exists, and its AuthorizedPrincipals",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use dayfly_core::target::Mode;
+
+    fn target(address: &str) -> Target {
+        Target {
+            name: "db1".parse().unwrap(),
+            address: address.to_owned(),
+            port: 22,
+            groups: Default::default(),
+            host_keys: Vec::new(),
+            host_ca: None,
+            mode: Mode::Passthrough,
+            literal_principals: Default::default(),
+        }
+    }
+
+    #[test]
+    fn row_11_a_name_leads_to_no_loopback_link_local_or_metadata_address() {
+        for address in [
+            "127.0.0.1",
+            "127.8.8.8",
+            "169.254.169.254",
+            "0.0.0.0",
+            "224.0.0.1",
+            "255.255.255.255",
+            "::1",
+            "::",
+            "fe80::1",
+            "ff02::1",
+            "::ffff:127.0.0.1",
+        ] {
+            assert!(!is_elsewhere(address.parse().unwrap()), "{address}");
+        }
+        for address in ["192.0.2.1", "10.0.0.1", "2001:db8::1", "fd00::1"] {
+            assert!(is_elsewhere(address.parse().unwrap()), "{address}");
+        }
+    }
+
+    #[tokio::test]
+    async fn row_11_a_name_that_leads_back_is_not_dialled_and_an_address_is_what_it_says() {
+        assert!(resolve(&target("localhost")).await.is_err());
+        assert_eq!(resolve(&target("::ffff:127.0.0.1")).await.unwrap(), ["127.0.0.1:22".parse().unwrap()]);
+    }
 }

@@ -111,6 +111,10 @@ pub struct QueueSender<M> {
 impl<M> QueueSender<M> {
     /// Queues bytes. They are thrown away if nobody takes them any more.
     pub fn bytes(&self, lane: Lane, data: &[u8]) -> Result<(), Overflow> {
+        // No window bounds how many packets without bytes there may be.
+        if data.is_empty() {
+            return Ok(());
+        }
         self.shared.put(data.len(), |slots| match slots.back_mut() {
             Some(Slot::Bytes(last, bytes)) if *last == lane && data.len() <= SMALL && bytes.len() + data.len() <= MERGED => {
                 bytes.extend_from_slice(data);

@@ -1,6 +1,7 @@
 //! How many connections there may be: in all, and not logged in yet, in all and of one address.
 
 use crate::config::Limits;
+use dayfly_core::address::allotment;
 use std::{
     collections::HashMap,
     net::IpAddr,
@@ -28,6 +29,7 @@ impl Doors {
 
     /// Lets one more connection in, unless there are too many.
     pub(super) fn enter(&self, address: IpAddr) -> Option<Waiting> {
+        let address = allotment(address);
         let mut counts = lock(&self.counts);
         let of_address = counts.by_address.get(&address).copied().unwrap_or(0);
         if counts.open >= self.limits.max_connections

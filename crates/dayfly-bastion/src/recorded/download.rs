@@ -2,7 +2,7 @@
 
 use super::{Control, STDERR, report::Counts};
 use crate::{
-    flow::{Lane, Piece, QueueReceiver},
+    flow::{Gone, Lane, Piece, QueueReceiver},
     recorder::Recording,
     session::Event,
     upstream::TargetMark,
@@ -17,6 +17,7 @@ pub(super) struct Download {
     pub(super) recording: Arc<Recording>,
     pub(super) client: Arc<ChannelWriteHalf<server::Msg>>,
     pub(super) incoming: QueueReceiver<TargetMark>,
+    pub(super) gone: Gone,
     pub(super) counts: Arc<Counts>,
     /// The first answer that comes is about a terminal.
     pub(super) terminal_asked: bool,
@@ -48,11 +49,17 @@ impl Download {
         };
         self.recording.bytes(stream, bytes.clone()).await.map_err(|failure| Event::RecordingFailed(failure.0))?;
         self.counts.down(count);
-        let sent = match lane {
-            Lane::Main => self.client.data_bytes(bytes).await,
-            Lane::Stderr => self.client.extended_data_bytes(STDERR, bytes).await,
+        let send = async {
+            match lane {
+                Lane::Main => self.client.data_bytes(bytes).await,
+                Lane::Stderr => self.client.extended_data_bytes(STDERR, bytes).await,
+            }
         };
-        sent.map_err(|_| Event::ClientGone)
+        // A client that has left takes nothing, and must not keep the target from coming to its end.
+        match self.gone.or_gone(send).await {
+            Some(Ok(())) => Ok(()),
+            Some(Err(_)) | None => Err(Event::ClientLeft),
+        }
     }
 
     fn meaning(&mut self, mark: TargetMark) -> Option<Event> {

@@ -21,7 +21,7 @@ pub(super) struct Upload {
 }
 
 impl Upload {
-    /// Runs until the client is gone. After its end of input too: the queue is what tells that a client has left.
+    /// Runs until the client is gone and everything it had sent is delivered. After its end of input too: the queue is what tells that it has left.
     pub(super) async fn run(mut self) {
         while let Some(piece) = self.queue.take().await {
             match piece {
@@ -46,6 +46,6 @@ impl Upload {
                 }
             }
         }
-        self.control.event(Event::ClientGone);
+        self.control.event(Event::ClientDrained);
     }
 }

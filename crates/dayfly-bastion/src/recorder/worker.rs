@@ -175,18 +175,16 @@ impl Active {
 
     fn started(&mut self, elapsed: Duration, plan: Plan) -> Result<(), RecordingError> {
         let channel = CHANNEL;
-        for (name, _) in plan.environment {
-            self.writer.write(elapsed, &Event::Env { channel, name, accepted: true })?;
+        for (name, value) in plan.environment {
+            self.writer.write(elapsed, &Event::Env { channel, name, accepted: true, value: Some(value) })?;
         }
         self.capture = match &plan.terminal {
             Some(terminal) => {
                 Capture::Terminal(self.writer.open_terminal(elapsed, channel, &terminal.term, terminal.size.columns, terminal.size.rows)?)
             }
-            None => Capture::Streams(Box::new([
-                (Stream::Stdin, StreamTap::new()),
-                (Stream::Stdout, StreamTap::new()),
-                (Stream::Stderr, StreamTap::new()),
-            ])),
+            // What goes into a shell are commands, all of which are kept; other streams are bounded.
+            None if plan.forced.is_none() && plan.start == StartRequest::Shell => streams(|| StreamTap::with_limit(u64::MAX)),
+            None => streams(StreamTap::new),
         };
         let event = match (plan.forced, plan.start) {
             (Some(forced), StartRequest::Exec(asked)) => Event::Exec(Exec::forced(channel, forced.as_str(), Some(asked))),
@@ -217,6 +215,10 @@ impl Active {
         let Capture::Streams(taps) = std::mem::replace(&mut self.capture, Capture::Nothing) else { return Ok(()) };
         taps.into_iter().try_for_each(|(stream, tap)| self.writer.write(elapsed, &Event::stream_end(CHANNEL, stream, tap.finish())))
     }
+}
+
+fn streams(tap: impl Fn() -> StreamTap) -> Capture {
+    Capture::Streams(Box::new([(Stream::Stdin, tap()), (Stream::Stdout, tap()), (Stream::Stderr, tap())]))
 }
 
 fn failure(error: RecordingError) -> RecordingFailure {

@@ -26,6 +26,8 @@ pub enum Action {
     ClientEof,
     /// Tell the client how it ended.
     ClientExit(Exit),
+    /// Give the session a little time after its client left, and then say so.
+    Linger,
     /// Seal the recording, close both sides, report the end. The last action.
     Finish(Ending),
 }

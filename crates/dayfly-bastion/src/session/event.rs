@@ -31,10 +31,12 @@ pub enum Event {
     Signalled(String),
     /// The client sends no more, and everything it sent reached the target.
     ClientEof,
-    /// The client closed the channel.
-    ClientClosed,
-    /// The client's connection ended.
-    ClientGone,
+    /// The client closed the channel, or its connection ended. What it had sent may still be on its way.
+    ClientLeft,
+    /// Nothing more of it is on its way.
+    ClientDrained,
+    /// The time that a session has after its client left is over.
+    LingeredEnough,
     /// The bastion is logged in at the target.
     TargetReady,
     /// It could not log in.

@@ -151,6 +151,23 @@ fn each_side_ends_by_itself_and_the_exit_comes_before_the_close() {
 }
 
 #[test]
+fn what_a_client_sent_before_it_left_still_arrives_and_the_target_may_end_by_itself() {
+    let mut session = begun(exec("cat > file"));
+    assert_eq!(session.on(Event::ClientLeft), [Action::Linger]);
+    assert_eq!(session.on(Event::ClientDrained), [Action::TargetEof]);
+    assert_eq!(session.on(Event::TargetExited(Exit::Status(0))), [Action::ClientExit(Exit::Status(0))]);
+    assert_eq!(ending(&session.on(Event::TargetClosed)).outcome, Outcome::ClientGone);
+    let mut stubborn = begun(StartRequest::Shell);
+    stubborn.on(Event::ClientLeft);
+    assert_eq!(ending(&stubborn.on(Event::LingeredEnough)).outcome, Outcome::ClientGone);
+    let mut in_a_hurry = permitted(rules(&[], None));
+    in_a_hurry.on(Event::StartRequested(exec("cat > file")));
+    assert_eq!(in_a_hurry.on(Event::ClientLeft), [Action::Linger]);
+    assert!(matches!(in_a_hurry.on(Event::TargetReady)[..], [Action::Begin(_)]), "it was asked for, and the target gets it");
+    assert_eq!(ending(&permitted(rules(&[], None)).on(Event::ClientLeft)).outcome, Outcome::Completed);
+}
+
+#[test]
 fn a_target_that_says_no_or_goes_away_is_told() {
     let mut declined = begun(StartRequest::Subsystem("sftp".into()));
     let actions = declined.on(Event::StartDeclined);
@@ -201,8 +218,9 @@ fn event() -> impl Strategy<Value = Event> {
         any::<u32>().prop_map(|columns| Event::Resized(size(columns))),
         "[A-Z ]{0,4}".prop_map(Event::Signalled),
         Just(Event::ClientEof),
-        Just(Event::ClientClosed),
-        Just(Event::ClientGone),
+        Just(Event::ClientLeft),
+        Just(Event::ClientDrained),
+        Just(Event::LingeredEnough),
         Just(Event::TargetReady),
         Just(Event::TargetFailed(refusal(Reason::TargetUnavailable))),
         Just(Event::TerminalDeclined),
@@ -218,15 +236,7 @@ fn event() -> impl Strategy<Value = Event> {
 
 /// Whether an event must end a session that is not over yet.
 fn ends(event: &Event) -> bool {
-    matches!(
-        event,
-        Event::ClientClosed
-            | Event::ClientGone
-            | Event::TargetGone
-            | Event::TargetClosed
-            | Event::RecordingFailed(_)
-            | Event::Terminated { .. }
-    )
+    matches!(event, Event::TargetGone | Event::TargetClosed | Event::RecordingFailed(_) | Event::Terminated { .. })
 }
 
 proptest! {
@@ -236,7 +246,7 @@ proptest! {
         let mut session = Session::default();
         let (mut permitted, mut refused, mut ready, mut over) = (false, false, false, false);
         let mut all = Vec::new();
-        for event in events.into_iter().chain([Event::ClientGone]) {
+        for event in events.into_iter().chain([Event::ClientLeft, Event::LingeredEnough]) {
             match &event {
                 Event::Permitted(_) if !refused => permitted = true,
                 Event::Refused(_) | Event::TargetFailed(_) if !over => refused = true,
@@ -270,6 +280,7 @@ proptest! {
         prop_assert!(count(|action| matches!(action, Action::Begin(_))) <= 1);
         prop_assert!(count(|action| *action == Action::ClientEof) <= 1);
         prop_assert!(count(|action| *action == Action::TargetEof) <= 1);
+        prop_assert!(count(|action| *action == Action::Linger) <= 1);
         prop_assert!(count(|action| matches!(action, Action::ClientExit(_))) <= 1);
     }
 }
