@@ -1,5 +1,6 @@
 //! How much one address may have in a while: a bucket of tokens each, and a bounded number of buckets.
 
+use dayfly_core::address::allotment;
 use std::{
     collections::HashMap,
     net::{IpAddr, Ipv6Addr},
@@ -35,7 +36,7 @@ impl AddressRate {
     /// Takes a token of `address`, if it has one. `now` in Unix seconds.
     pub fn take(&self, address: IpAddr, now: u64) -> bool {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut owner = network(address);
+        let mut owner = allotment(address);
         if !buckets.contains_key(&owner) && buckets.len() >= MOST_ADDRESSES {
             // A full bucket tells nothing that an absent one does not.
             buckets.retain(|_, bucket| self.fill(*bucket, now).tokens < self.burst);
@@ -53,7 +54,7 @@ impl AddressRate {
     /// Whether `address` has no token left.
     pub fn is_spent(&self, address: IpAddr, now: u64) -> bool {
         let buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        let owner = network(address);
+        let owner = allotment(address);
         let bucket = buckets.get(&owner).or_else(|| buckets.get(&EVERYBODY_ELSE).filter(|_| buckets.len() >= MOST_ADDRESSES));
         bucket.is_some_and(|bucket| self.fill(*bucket, now).tokens == 0)
     }
@@ -62,14 +63,6 @@ impl AddressRate {
     fn fill(&self, bucket: Bucket, now: u64) -> Bucket {
         let gained = now.saturating_sub(bucket.filled_at).saturating_mul(self.per_second);
         Bucket { tokens: bucket.tokens.saturating_add(gained).min(self.burst), filled_at: now }
-    }
-}
-
-/// Whoever has one IPv6 address has its /64; a v4-mapped address is the IPv4 address that it carries.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
-        address => address,
     }
 }
 

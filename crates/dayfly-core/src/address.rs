@@ -2,7 +2,10 @@
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
-use std::{fmt, net::IpAddr};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv6Addr},
+};
 
 /// A network, or one address, as written in configuration: `192.0.2.0/24`, `2001:db8::/32`, `192.0.2.7`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -62,6 +65,14 @@ impl From<Network> for String {
     }
 }
 
+/// What one holder of an address has at hand: an IPv4 address, or the whole /64 of an IPv6 one. What is counted for each peer is counted by this.
+pub fn allotment(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
+        address => address,
+    }
+}
+
 /// The `source-address` critical option's value: comma-separated networks (OpenSSH PROTOCOL.certkeys).
 pub fn source_address_value(networks: &[Network]) -> String {
     networks.iter().map(Network::to_string).collect::<Vec<_>>().join(",")
@@ -86,5 +97,13 @@ mod tests {
         for bad in ["", "192.0.2.0/24,", "!192.0.2.0/24", "192.0.2.1/24", "192.0.2.0/33", "localhost"] {
             assert!(parse_source_address(bad).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn row_10_an_ipv6_peer_is_counted_by_its_64() {
+        let of = |text: &str| allotment(text.parse().unwrap()).to_string();
+        assert_eq!(of("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+        assert_eq!(of("::ffff:192.0.2.7"), "192.0.2.7");
+        assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
     }
 }

@@ -55,7 +55,7 @@ pub enum Event {
         /// Height in characters, as the client said it.
         rows: u32,
     },
-    /// The client asked to set an environment variable (RFC 4254 section 6.4). Its value is not recorded: it may be a secret.
+    /// The client asked to set an environment variable (RFC 4254 section 6.4).
     Env {
         /// The channel.
         channel: u32,
@@ -63,6 +63,9 @@ pub enum Event {
         name: String,
         /// Whether the role allowed it.
         accepted: bool,
+        /// What it was set to, if it was: a command can hide here as well as anywhere. What was not accepted had no effect, and may be a secret.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        value: Option<String>,
     },
     /// A login shell was started.
     Shell {

@@ -24,7 +24,8 @@ fn in_words(event: &Event) -> String {
     match event {
         Event::Start { session, .. } => format!("{} as {}@{} from {}", session.subject, session.account, session.target, session.peer),
         Event::Pty { term, columns, rows, .. } => format!("terminal {term} {columns}x{rows}"),
-        Event::Env { name, accepted, .. } => format!("environment {name}, {}", if *accepted { "accepted" } else { "refused" }),
+        Event::Env { name, value: Some(value), .. } => format!("environment {name}={value}"),
+        Event::Env { name, .. } => format!("environment {name}, refused"),
         Event::Shell { .. } => "login shell".to_owned(),
         Event::Exec(exec) => {
             let command = String::from_utf8_lossy(&exec.command);

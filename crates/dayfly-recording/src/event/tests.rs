@@ -98,7 +98,12 @@ fn event() -> impl Strategy<Value = Event> {
             columns,
             rows
         }),
-        (channel(), text(), any::<bool>()).prop_map(|(channel, name, accepted)| Event::Env { channel, name, accepted }),
+        (channel(), text(), proptest::option::of(text())).prop_map(|(channel, name, value)| Event::Env {
+            channel,
+            name,
+            accepted: value.is_some(),
+            value
+        }),
         channel().prop_map(|channel| Event::Shell { channel }),
         (channel(), bytes(), any::<bool>(), option::of(bytes())).prop_map(|(channel, command, forced, asked)| Event::Exec(Exec {
             channel,
