@@ -2,9 +2,9 @@
 //!
 //! Which bastion → may it serve the target → is the certificate one of ours, valid here and now, and in the log → does it admit → does policy still
 //! permit → a session certificate where the target is recorded → one row in the log, and the id is used up → reply.
-//!
-//! Facts of its events: `bastion`, `connection`, `peer`, `account`, `mode`, `grant`, `parent_key` (the person's), and in a recorded session `key`, `session_serial`
-//! and `ends` (the session certificate's). A refusal before the certificate was verified tells what it said of itself as `shown_key_id`.
+
+mod events;
+mod parent;
 
 use crate::{
     authority::{Authority, random_nonce, random_serial, rules, sign},
@@ -14,24 +14,22 @@ use crate::{
         BastionCall,
         possession::{Bond, held_key},
     },
-    store::{Bastion, Change, Person, Session, StoreError, Unique},
+    store::{Bastion, Change, Session, StoreError, Unique},
 };
 use dayfly_api::session::{SessionPermit, SessionRequest};
 use dayfly_core::{
     address::Network,
     admission::{Admission, admit},
-    audit::{AuditEvent, Event, Outcome},
-    certificate::{KeyId, Revocations, SessionCertificate, SignedCertificate, UnsignedCertificate, VerifiedCertificate, Verifier, parse},
+    certificate::{KeyId, SessionCertificate, SignedCertificate, UnsignedCertificate},
     context::Context,
-    identity::{Identity, Proof},
     name::TargetName,
     policy,
     reason::{Reason, Refusal},
-    signature::fingerprint,
     signed_request::Certifies,
     target::{Inventory, Mode, Target},
-    validity::BACKDATE_SECONDS,
 };
+use events::{refused_event, started_event};
+use parent::Parent;
 use time::OffsetDateTime;
 
 /// Permits a session, or says why not. Either is in the log before this returns.
@@ -92,53 +90,6 @@ fn served_target<'a>(inventory: &'a Inventory, bastion: &Bastion, name: &TargetN
     Err(Refusal::new(Reason::TargetNotServed, message, format!("go through a bastion that may, or enrol {} for {name}", bastion.name)))
 }
 
-/// The person's certificate that a session is asked for.
-struct Parent {
-    certificate: VerifiedCertificate,
-    id: KeyId,
-    /// Whoever it names, as enrolled now.
-    person: Option<Person>,
-}
-
-impl Parent {
-    /// Signed by the user CA, well formed, valid at `now`, shown from where it may be, and not revoked. Whether it was issued is the last question.
-    async fn verified(authority: &Authority, asked: &SessionRequest, now: u64) -> Result<Self, Failure> {
-        let certificate = parse(&asked.certificate)?;
-        let id = certificate.key_id().parse::<KeyId>().ok();
-        let person = match &id {
-            Some(id) => authority.store.person(&id.subject).await?,
-            None => None,
-        };
-        let disabled = person.iter().filter(|person| person.disabled).map(|person| person.subject.clone());
-        let revocations = Revocations { subjects: disabled.collect(), ..Revocations::default() };
-        let authorities = std::slice::from_ref(authority.keyring.user_ca.public_key());
-        let certificate = Verifier { authorities, revocations: &revocations }.user(&certificate, now, asked.peer)?;
-        let id = id.filter(|id| id.session.is_none()).ok_or_else(|| not_issued(certificate.serial()))?;
-        Ok(Self { certificate, id, person })
-    }
-
-    /// In the log, byte for byte, and given to whom it names: a key that signs outside this program is noticed here.
-    async fn check_issued(&self, authority: &Authority) -> Result<(), Failure> {
-        let issued = authority.store.certificate(self.certificate.serial()).await?;
-        let is_issued = issued.is_some_and(|issued| issued.digest == *self.certificate.digest() && issued.subject == self.id.subject);
-        if is_issued { Ok(()) } else { Err(not_issued(self.certificate.serial()).into()) }
-    }
-
-    /// Whoever holds it, with the groups of now. It was proven when the certificate was issued.
-    fn holder(&self) -> Result<Identity, Refusal> {
-        let person = self.person.as_ref().ok_or_else(|| {
-            let message = format!("{} is not enrolled any more", self.id.subject);
-            Refusal::new(Reason::Revoked, message, "ask whoever administers the CA")
-        })?;
-        Ok(Identity {
-            subject: person.subject.clone(),
-            groups: person.groups.clone(),
-            proof: Proof::EnrolledKey { fingerprint: person.key_fingerprint.clone() },
-            proven_at: self.certificate.validity().after().saturating_add(BACKDATE_SECONDS),
-        })
-    }
-}
-
 /// What was granted minutes ago must be permitted now, and through this bastion.
 fn may_connect(authority: &Authority, book: &RuleBook, call: &BastionCall, asked: &SessionRequest, parent: &Parent) -> Result<(), Refusal> {
     let context = Context { now: authority.clock.now(), source: asked.peer };
@@ -176,71 +127,6 @@ fn reply(book: &RuleBook, admission: &Admission, id: &KeyId, minted: Option<&Sig
         certificate_ends,
         session_certificate: minted.map(SignedCertificate::to_openssh).transpose()?,
     })
-}
-
-fn started_event(
-    authority: &Authority,
-    call: &BastionCall,
-    asked: &SessionRequest,
-    admission: &Admission,
-    id: &KeyId,
-    minted: Option<&SignedCertificate>,
-) -> AuditEvent {
-    let event = about_session(authority.event(Event::SessionStarted, Outcome::Done), call, asked)
-        .subject(&id.subject)
-        .role(&id.role)
-        .serial(admission.certificate().serial())
-        .fact("mode", admission.mode().as_str())
-        .fact("grant", id.grant)
-        .fact("parent_key", fingerprint(admission.certificate().public_key()));
-    let Some(certificate) = minted.map(SignedCertificate::certificate) else { return event };
-    event
-        .fact("session_serial", certificate.serial())
-        .fact("key", fingerprint(certificate.public_key()))
-        .fact("ends", certificate.valid_before())
-}
-
-fn refused_event(
-    authority: &Authority,
-    call: &BastionCall,
-    asked: &SessionRequest,
-    holder: Option<&KeyId>,
-    refusal: &Refusal,
-) -> AuditEvent {
-    let event = about_session(authority.refused(Event::SessionRefused, refusal), call, asked);
-    let shown = parse(&asked.certificate).ok();
-    let event = match &shown {
-        Some(certificate) => event.serial(certificate.serial()),
-        None => event,
-    };
-    match (holder, &shown) {
-        (Some(id), _) => event.subject(&id.subject).role(&id.role).fact("grant", id.grant),
-        (None, Some(certificate)) => event.fact("shown_key_id", certificate.key_id()),
-        (None, None) => event,
-    }
-}
-
-/// What every event on a session says.
-fn about_session(event: AuditEvent, call: &BastionCall, asked: &SessionRequest) -> AuditEvent {
-    let event = event
-        .target(&asked.target)
-        .session(asked.session)
-        .fact("bastion", &call.bastion.name)
-        .fact("connection", asked.connection)
-        .fact("peer", asked.peer.to_canonical());
-    match &asked.account {
-        Some(account) => event.fact("account", account),
-        None => event,
-    }
-}
-
-fn not_issued(serial: u64) -> Refusal {
-    let message = format!("the certificate {serial} is signed by the CA's key and is not in its log");
-    Refusal::new(
-        Reason::NotIssued,
-        message,
-        "get one from the CA: dayfly cert; and tell whoever administers the CA, whose key may be in other hands",
-    )
 }
 
 fn replayed(asked: &SessionRequest) -> Refusal {

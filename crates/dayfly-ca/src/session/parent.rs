@@ -1,0 +1,66 @@
+//! The person's certificate that a session is asked for: one of ours, valid here and now, and in the log.
+
+use crate::{authority::Authority, failure::Failure, store::Person};
+use dayfly_api::session::SessionRequest;
+use dayfly_core::{
+    certificate::{KeyId, Revocations, VerifiedCertificate, Verifier, parse},
+    identity::{Identity, Proof},
+    reason::{Reason, Refusal},
+    validity::BACKDATE_SECONDS,
+};
+
+/// The person's certificate that a session is asked for.
+pub(super) struct Parent {
+    pub(super) certificate: VerifiedCertificate,
+    pub(super) id: KeyId,
+    /// Whoever it names, as enrolled now.
+    person: Option<Person>,
+}
+
+impl Parent {
+    /// Signed by the user CA, well formed, valid at `now`, shown from where it may be, and not revoked. Whether it was issued is the last question.
+    pub(super) async fn verified(authority: &Authority, asked: &SessionRequest, now: u64) -> Result<Self, Failure> {
+        let certificate = parse(&asked.certificate)?;
+        let id = certificate.key_id().parse::<KeyId>().ok();
+        let person = match &id {
+            Some(id) => authority.store.person(&id.subject).await?,
+            None => None,
+        };
+        let disabled = person.iter().filter(|person| person.disabled).map(|person| person.subject.clone());
+        let revocations = Revocations { subjects: disabled.collect(), ..Revocations::default() };
+        let authorities = std::slice::from_ref(authority.keyring.user_ca.public_key());
+        let certificate = Verifier { authorities, revocations: &revocations }.user(&certificate, now, asked.peer)?;
+        let id = id.filter(|id| id.session.is_none()).ok_or_else(|| not_issued(certificate.serial()))?;
+        Ok(Self { certificate, id, person })
+    }
+
+    /// In the log, byte for byte, and given to whom it names: a key that signs outside this program is noticed here.
+    pub(super) async fn check_issued(&self, authority: &Authority) -> Result<(), Failure> {
+        let issued = authority.store.certificate(self.certificate.serial()).await?;
+        let is_issued = issued.is_some_and(|issued| issued.digest == *self.certificate.digest() && issued.subject == self.id.subject);
+        if is_issued { Ok(()) } else { Err(not_issued(self.certificate.serial()).into()) }
+    }
+
+    /// Whoever holds it, with the groups of now. It was proven when the certificate was issued.
+    pub(super) fn holder(&self) -> Result<Identity, Refusal> {
+        let person = self.person.as_ref().ok_or_else(|| {
+            let message = format!("{} is not enrolled any more", self.id.subject);
+            Refusal::new(Reason::Revoked, message, "ask whoever administers the CA")
+        })?;
+        Ok(Identity {
+            subject: person.subject.clone(),
+            groups: person.groups.clone(),
+            proof: Proof::EnrolledKey { fingerprint: person.key_fingerprint.clone() },
+            proven_at: self.certificate.validity().after().saturating_add(BACKDATE_SECONDS),
+        })
+    }
+}
+
+fn not_issued(serial: u64) -> Refusal {
+    let message = format!("the certificate {serial} is signed by the CA's key and is not in its log");
+    Refusal::new(
+        Reason::NotIssued,
+        message,
+        "get one from the CA: dayfly cert; and tell whoever administers the CA, whose key may be in other hands",
+    )
+}
