@@ -5,5 +5,6 @@ pub mod client;
 pub mod command;
 pub mod forgery;
 pub mod peers;
+pub mod secrets;
 pub mod stack;
 pub mod terminal;
