@@ -69,8 +69,26 @@ async fn a_command_is_kept_by_its_streams_and_sealed_by_the_enrolled_key() {
     let manifest = fs::read(directory.join("manifest.json")).unwrap();
     assert_eq!(verify_sshsig(&signature, SIGNATURE_NAMESPACE, &manifest).unwrap(), signer.public_key());
     let events = fs::read_to_string(directory.join("events.ndjson")).unwrap();
-    assert!(events.contains("LANG") && !events.contains("secret"), "values of variables may be secrets");
+    assert!(events.contains("LANG") && events.contains("secret"), "a command can hide in an accepted variable's value");
     assert!(events.len() < 2 << 20, "a megabyte of a stream is kept, not all of it");
+}
+
+#[tokio::test]
+async fn row_12_a_shell_without_a_terminal_hides_nothing_behind_a_bound() {
+    let root = tempfile::tempdir().unwrap();
+    let recorder = FileRecorder::start(root.path(), Arc::new(SeedSigner::new(1))).unwrap();
+    let (session, recording) = begin(&recorder).await;
+    let recording = recording.unwrap();
+    recording.started(&plan(None, StartRequest::Shell)).await.unwrap();
+    for _ in 0..96 {
+        recording.bytes(Stream::Stdin, Bytes::from(vec![b'\n'; 32 * 1024])).await.unwrap();
+    }
+    recording.bytes(Stream::Stdin, Bytes::from_static(b"id")).await.unwrap();
+    let finished = recording.finish(&completed()).await.unwrap();
+    assert!(finished.manifest.streams.iter().all(|stream| stream.digest.recorded == stream.digest.bytes));
+    let directory = dayfly_recording::find(root.path(), session).unwrap().unwrap();
+    let events = fs::read_to_string(directory.join("events.ndjson")).unwrap();
+    assert!(events.contains("\"aWQ=\""), "the command after three megabytes of nothing is there");
 }
 
 #[tokio::test]
