@@ -50,7 +50,7 @@ impl Connection {
     /// Asks the CA, if the bastion itself admits. Reports every no that the CA does not have in its log already.
     pub async fn permit(&self, admitted: Result<Ask, Refusal>, person: &Person) -> Result<PermittedSession, Refusal> {
         let asked = admitted.as_ref().ok().map(|ask| (ask.session, ask.target.name.clone()));
-        let (refusal, in_log) = match admitted.and_then(|ask| self.bastion.journal.check_open().map(|()| ask)) {
+        let (refusal, in_log) = match admitted.and_then(|ask| self.check_open().map(|()| ask)) {
             Err(refusal) => (refusal, false),
             Ok(ask) => match self.bastion.authority.permit(ask).await {
                 Ok(permitted) => return Ok(permitted),
@@ -71,6 +71,14 @@ impl Connection {
             self.report(event);
         }
         Err(refusal)
+    }
+
+    /// Whether sessions may begin at all.
+    fn check_open(&self) -> Result<(), Refusal> {
+        if self.bastion.life.is_running() {
+            return self.bastion.journal.check_open();
+        }
+        Err(Refusal::new(Reason::LimitReached, "the bastion is being stopped, and no session begins any more", "connect again in a moment"))
     }
 
     fn ask(&self, person: &Person, target: Target, account: Option<&AccountName>) -> Result<Ask, Refusal> {

@@ -8,7 +8,7 @@ use dayfly_core::{
 };
 use dayfly_recording::{FinishedRecording, RecordingError};
 use std::path::Path;
-use time::OffsetDateTime;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 /// Seals what has no manifest below `recordings`, and notes the end of each of these sessions.
 pub fn report(recordings: &Path, signer: &dyn Signer, bastion: &BastionName, journal: &dyn Journal) -> Result<(), RecordingError> {
@@ -38,7 +38,7 @@ fn ended(bastion: &BastionName, finished: &FinishedRecording, now: OffsetDateTim
         .fact("peer", session.peer)
         .fact("account", &session.account)
         .fact("ending", finished.manifest.outcome)
-        .fact("ended_at", finished.manifest.ended_at)
+        .fact("ended_at", finished.manifest.ended_at.format(&Rfc3339).unwrap_or_default())
         .fact("manifest_sha256", finished.manifest_sha256);
     // A recording that somebody has tampered with may name what no log can hold.
     event.subject = session.subject.parse().ok();

@@ -6,12 +6,23 @@ use tokio::sync::watch;
 #[derive(Debug, Clone)]
 pub struct Life {
     sessions: watch::Sender<usize>,
-    stopping: watch::Sender<bool>,
+    stage: watch::Sender<Stage>,
+}
+
+/// How far it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    /// Sessions begin and end.
+    Running,
+    /// They end, and none begins.
+    Draining,
+    /// They are to end now.
+    Stopping,
 }
 
 impl Default for Life {
     fn default() -> Self {
-        Self { sessions: watch::Sender::new(0), stopping: watch::Sender::new(false) }
+        Self { sessions: watch::Sender::new(0), stage: watch::Sender::new(Stage::Running) }
     }
 }
 
@@ -22,17 +33,31 @@ impl Life {
         Token(self.sessions.clone())
     }
 
+    /// Lets no session begin any more.
+    pub fn drain(&self) {
+        self.advance(Stage::Draining);
+    }
+
     /// Tells the sessions to end.
     pub fn stop(&self) {
-        self.stopping.send_replace(true);
+        self.advance(Stage::Stopping);
+    }
+
+    /// Whether sessions may begin.
+    pub fn is_running(&self) -> bool {
+        *self.stage.borrow() == Stage::Running
+    }
+
+    fn advance(&self, stage: Stage) {
+        self.stage.send_modify(|now| *now = stage.max(*now));
     }
 
     /// Returns when sessions are to end.
     pub fn stopping(&self) -> impl Future<Output = ()> + Send + 'static {
-        let mut stopping = self.stopping.subscribe();
+        let mut stage = self.stage.subscribe();
         async move {
             // A life whose end was forgotten goes on.
-            if stopping.wait_for(|stopping| *stopping).await.is_err() {
+            if stage.wait_for(|stage| *stage == Stage::Stopping).await.is_err() {
                 std::future::pending::<()>().await;
             }
         }
@@ -67,7 +92,11 @@ mod tests {
             let life = life.clone();
             async move { life.idle().await }
         });
+        assert!(life.is_running());
+        life.drain();
+        assert!(!life.is_running());
         life.stop();
+        life.drain();
         life.stopping().await;
         drop(token);
         assert!(waiting.await.is_ok());

@@ -51,7 +51,7 @@ pub async fn run(
     };
     let mut report = Report::default();
     report.begin();
-    let ending = match upstream::forward(&session).await {
+    let ending = match upstream::forward(&session, connection.bastion.snapshot().inventory()).await {
         Ok(transport) => {
             reply.accept().await;
             let gone = queue.gone();

@@ -44,6 +44,7 @@ async fn serve(path: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
     out.flush()?;
     listener.run(stop.wait()).await;
     tracing::info!(drain = ?config.limits.drain, "stopping: no new connections");
+    bastion.life.drain();
     let drained = tokio::select! {
         () = bastion.life.idle() => true,
         () = tokio::time::sleep(config.limits.drain) => false,

@@ -10,7 +10,7 @@ use crate::{
 };
 use dayfly_core::{
     reason::{Reason, Refusal},
-    target::{Target, canonical_host},
+    target::{Inventory, Mode, Target, canonical_host},
 };
 use handler::TargetHandler;
 pub use handler::TargetMark;
@@ -62,9 +62,20 @@ pub async fn log_in(session: &PermittedSession) -> Result<TargetConnection, Refu
     }
 }
 
-/// Connects to the permitted target, for bytes to be forwarded.
-pub async fn forward(session: &PermittedSession) -> Result<TcpStream, Refusal> {
-    connect(session.target()).await
+/// Connects to the permitted target, for bytes to be forwarded. Never to an address where a target of `inventory` is recorded, whatever name led there.
+pub async fn forward(session: &PermittedSession, inventory: &Inventory) -> Result<TcpStream, Refusal> {
+    let transport = connect(session.target()).await?;
+    let peer = transport.peer_addr().map_err(|error| unavailable(session.target(), &error.to_string()))?;
+    match inventory.iter().find(|other| is_recorded_at(other, peer)) {
+        Some(recorded) => Err(unavailable(session.target(), &format!("its name leads to {}, which is recorded", recorded.name))),
+        None => Ok(transport),
+    }
+}
+
+fn is_recorded_at(target: &Target, address: SocketAddr) -> bool {
+    target.mode == Mode::Record
+        && target.port == address.port()
+        && canonical_host(&target.address) == address.ip().to_canonical().to_string()
 }
 
 /// Resolves the address once, and dials what came of that.
@@ -167,7 +178,6 @@ fn not_accepted(target: &Target, login: &Login) -> Refusal {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use dayfly_core::target::Mode;
 
     fn target(address: &str) -> Target {
         Target {
@@ -208,5 +218,14 @@ mod tests {
     async fn row_11_a_name_that_leads_back_is_not_dialled_and_an_address_is_what_it_says() {
         assert!(resolve(&target("localhost")).await.is_err());
         assert_eq!(resolve(&target("::ffff:127.0.0.1")).await.unwrap(), ["127.0.0.1:22".parse().unwrap()]);
+    }
+
+    #[test]
+    fn row_38_no_name_leads_around_the_recorder() {
+        let recorded = Target { mode: Mode::Record, ..target("::ffff:192.0.2.1") };
+        assert!(is_recorded_at(&recorded, "192.0.2.1:22".parse().unwrap()));
+        assert!(is_recorded_at(&recorded, "[::ffff:192.0.2.1]:22".parse().unwrap()));
+        assert!(!is_recorded_at(&recorded, "192.0.2.1:2222".parse().unwrap()));
+        assert!(!is_recorded_at(&target("192.0.2.1"), "192.0.2.1:22".parse().unwrap()));
     }
 }

@@ -322,3 +322,27 @@ async fn what_was_sent_before_the_client_left_arrives_and_the_command_ends_by_it
     let facts = |name: &str| ended.facts[name].clone();
     assert_eq!((facts("bytes_in"), facts("exit_status"), facts("ending")), ((3 * MIB).to_string(), "0".into(), "client_gone".into()));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bastion_that_stops_lets_nothing_begin_and_ends_what_runs_sealed() {
+    let house = House::open().await;
+    let alice = Person::certified(&house.authority, "alice", &["deploy@db1"]);
+    let (_outside, inside) = house.jump(&alice, &alice, "deploy", "db1").await.unwrap();
+    let (running, _writing) = start(&inside, "hang").await;
+    let waiting = inside.channel_open_session().await.unwrap();
+    house.life.drain();
+    assert!(run(&inside, "say 0").await.stderr.contains("(limit_reached)"));
+    drop(waiting);
+    house.life.stop();
+    let outcome = finish(running).await;
+    assert!(outcome.stderr.contains("being stopped") && outcome.status == Some(255), "{outcome:?}");
+    house.life.idle().await;
+    assert!(
+        house
+            .journal
+            .events()
+            .iter()
+            .filter(|event| event.event == audit::Event::SessionEnded)
+            .all(|event| event.facts.contains_key("manifest_sha256"))
+    );
+}
