@@ -40,13 +40,14 @@ fn a_signal_is_told_as_ssh_tells_it() -> Result<()> {
 #[test]
 fn a_terminal_is_real_and_follows_the_window() -> Result<()> {
     let alice = Client::alice(Stack::shared()?)?;
-    let remote =
-        "bash -c 'trap \"echo now:\\$(stty size)\" WINCH; tty; echo first:$(stty size); until read -r -t 0.1 line; do :; done; exit 3'";
-    let mut terminal = Terminal::open(alice.openssh("ssh").args(["-tt", "db1", remote]), 24, 80)?;
+    let watch =
+        "tty; until read -r -t 0.1 line; do size=$(stty size); [ \"$size\" = \"$last\" ] || echo \"size:$size\"; last=$size; done; exit 3";
+    let remote = format!("bash -c '{watch}'");
+    let mut terminal = Terminal::open(alice.openssh("ssh").args(["-tt", "db1", &remote]), 24, 80)?;
     terminal.expect("/dev/pts/")?;
-    terminal.expect("first:24 80")?;
+    terminal.expect("size:24 80")?;
     terminal.resize(40, 100)?;
-    terminal.expect("now:40 100")?;
+    terminal.expect("size:40 100")?;
     terminal.send("\n")?;
     assert_eq!(terminal.end()?, Some(3));
     Ok(())
