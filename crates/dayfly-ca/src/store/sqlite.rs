@@ -60,13 +60,11 @@ impl Store for SqliteStore {
     }
 
     fn person_by_key<'a>(&'a self, key_fingerprint: &'a str) -> Answer<'a, Option<Person>> {
-        let key_fingerprint = key_fingerprint.to_owned();
-        self.ask(move |connection| query::person_by_key(connection, &key_fingerprint))
+        Box::pin(self.readers.look_up(|connection| query::person_by_key(connection, key_fingerprint)))
     }
 
     fn person<'a>(&'a self, subject: &'a Subject) -> Answer<'a, Option<Person>> {
-        let subject = subject.clone();
-        self.ask(move |connection| query::person(connection, &subject))
+        Box::pin(self.readers.look_up(|connection| query::person(connection, subject)))
     }
 
     fn people(&self) -> Answer<'_, Vec<Person>> {
@@ -74,8 +72,7 @@ impl Store for SqliteStore {
     }
 
     fn bastion_by_key<'a>(&'a self, key_fingerprint: &'a str) -> Answer<'a, Option<Bastion>> {
-        let key_fingerprint = key_fingerprint.to_owned();
-        self.ask(move |connection| query::bastion_by_key(connection, &key_fingerprint))
+        Box::pin(self.readers.look_up(|connection| query::bastion_by_key(connection, key_fingerprint)))
     }
 
     fn bastions(&self) -> Answer<'_, Vec<Bastion>> {
@@ -83,7 +80,7 @@ impl Store for SqliteStore {
     }
 
     fn certificate(&self, serial: u64) -> Answer<'_, Option<Certificate>> {
-        self.ask(move |connection| query::certificate(connection, serial))
+        Box::pin(self.readers.look_up(move |connection| query::certificate(connection, serial)))
     }
 
     fn last_bastion_event<'a>(&'a self, bastion: &'a BastionName) -> Answer<'a, u64> {
