@@ -64,6 +64,8 @@ struct Task {
 struct Permitted {
     session: PermittedSession,
     recording: Arc<Recording>,
+    /// The login at the target, while it is on its way.
+    dialling: JoinSet<Result<TargetConnection, Refusal>>,
     target: Option<TargetConnection>,
 }
 
@@ -106,13 +108,19 @@ impl Task {
         let connection = &self.connection;
         let session = connection.permit(connection.admit_session(&entrance, &person), &person).await?;
         self.report.begin();
+        // The target's login takes its time, so it begins at once. Nothing is asked of the target before the recording is there.
+        let mut dialling = JoinSet::new();
+        dialling.spawn({
+            let session = session.clone();
+            async move { upstream::log_in(&session).await }
+        });
         let facts = report::facts(connection, &session);
         match connection.bastion.recorder.begin(facts, connection.bastion.clock.now()).await {
             Ok(recording) => {
                 let verified = session.certificate();
                 let rules = Rules::new(session.permit().rules.clone(), verified.extensions().clone(), verified.force_command().cloned());
                 self.control.event(Event::Permitted(rules));
-                Ok(Permitted { session, recording: Arc::new(recording), target: None })
+                Ok(Permitted { session, recording: Arc::new(recording), dialling, target: None })
             }
             Err(RecordingFailure(cause)) => {
                 tracing::error!(session = %session.session(), cause, "a session cannot be recorded");
@@ -146,7 +154,6 @@ impl Task {
         let mut snapshot = self.connection.bastion.snapshot.clone();
         let (mut has_left, mut has_stopped, mut is_watching) = (false, false, true);
         let mut lingering = None;
-        let mut dialling = Some(Box::pin(upstream::log_in(&session)));
         let stopping = self.connection.bastion.life.stopping();
         tokio::pin!(stopping);
         let ending = loop {
@@ -162,16 +169,14 @@ impl Task {
                     has_left = true;
                     self.control.event(Event::ClientLeft);
                 }
-                outcome = until_dialled(&mut dialling) => {
-                    dialling = None;
-                    self.control.event(match outcome {
-                        Ok(target) => {
-                            permitted.target = Some(target);
-                            Event::TargetReady
-                        }
-                        Err(refusal) => Event::TargetFailed(refusal),
-                    });
-                }
+                Some(dialled) = permitted.dialling.join_next() => self.control.event(match dialled {
+                    Ok(Ok(target)) => {
+                        permitted.target = Some(target);
+                        Event::TargetReady
+                    }
+                    Ok(Err(refusal)) => Event::TargetFailed(refusal),
+                    Err(_) => Event::TargetGone,
+                }),
                 () = until_lingered(&mut lingering) => {
                     lingering = None;
                     self.control.event(Event::LingeredEnough);
@@ -274,14 +279,6 @@ impl Task {
 
 fn terminated(reason: Reason, message: &str) -> Event {
     Event::Terminated { reason, message: message.to_owned() }
-}
-
-/// Never returns once the dialling is over and was let go of.
-async fn until_dialled<F: Future<Output = Result<TargetConnection, Refusal>> + Unpin>(dialling: &mut Option<F>) -> F::Output {
-    match dialling {
-        Some(dialling) => dialling.await,
-        None => std::future::pending().await,
-    }
 }
 
 /// Never returns while nobody lingers.
