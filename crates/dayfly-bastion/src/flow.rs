@@ -1,7 +1,7 @@
 //! Flow control: bytes move between two SSH connections without a deadlock, and in bounded memory.
 //!
 //! The SSH library hands bytes to a callback that must not wait: one slow channel would stall its whole connection, in both directions, and nested as in a
-//! recorded ProxyJump that is a deadlock. So callbacks put bytes into a [`queue`] and return. What keeps a queue bounded is the sender's window:
+//! recorded ProxyJump that is a deadlock. So callbacks put bytes into a [`mod@queue`] and return. What keeps a queue bounded is the sender's window:
 //!
 //! - towards the client, [`Pressure::window_target`] says how much window to grant. While too much is queued it is two bytes, so that each further round
 //!   trip carries next to nothing and the connection still lives;
@@ -10,7 +10,7 @@
 //! | Module | What it is |
 //! |---|---|
 //! | [`pressure`] | how much is queued, and what follows from it |
-//! | [`queue`] | bytes and marks, in order, from a callback to a task |
+//! | [`mod@queue`] | bytes and marks, in order, from a callback to a task |
 //! | [`valve`] | a transport that is not read while too much is queued |
 //! | [`channel_stream`] | a channel as a byte stream, for SSH inside SSH |
 
