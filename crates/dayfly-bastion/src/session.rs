@@ -44,6 +44,8 @@ pub struct Session {
     exit_sent: bool,
     client_eof_sent: bool,
     target_eof_sent: bool,
+    /// The target sends no more, and the client is told after the exit.
+    client_eof_held: bool,
     /// The client is gone, and what it had sent is still on its way.
     is_leaving: bool,
 }
@@ -84,6 +86,7 @@ impl Default for Session {
             exit_sent: false,
             client_eof_sent: false,
             target_eof_sent: false,
+            client_eof_held: false,
             is_leaving: false,
         }
     }
@@ -229,10 +232,17 @@ impl Session {
         vec![Action::TargetEof]
     }
 
+    /// A client that has ended its own input closes the channel as soon as it hears of this end, and could not be told the exit any more: it hears of the exit
+    /// first. One whose input goes on hears of it at once.
     fn target_eof(&mut self) -> Vec<Action> {
-        if self.target != Target::Begun || std::mem::replace(&mut self.client_eof_sent, true) {
+        if self.target != Target::Begun || self.client_eof_sent {
             return Vec::new();
         }
+        if self.target_eof_sent && !self.exit_sent {
+            self.client_eof_held = true;
+            return Vec::new();
+        }
+        self.client_eof_sent = true;
         vec![Action::ClientEof]
     }
 
@@ -240,7 +250,11 @@ impl Session {
         if self.target != Target::Begun || std::mem::replace(&mut self.exit_sent, true) {
             return Vec::new();
         }
-        vec![Action::ClientExit(exit)]
+        let mut actions = vec![Action::ClientExit(exit)];
+        if std::mem::take(&mut self.client_eof_held) {
+            actions.extend(self.target_eof());
+        }
+        actions
     }
 
     fn start_declined(&mut self) -> Vec<Action> {

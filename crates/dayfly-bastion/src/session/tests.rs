@@ -151,6 +151,19 @@ fn each_side_ends_by_itself_and_the_exit_comes_before_the_close() {
 }
 
 #[test]
+fn an_exit_is_told_before_an_end_that_would_make_the_client_close() {
+    let exit = || Event::TargetExited(Exit::Status(7));
+    let mut done = begun(exec("true"));
+    done.on(Event::ClientEof);
+    assert_eq!(done.on(Event::TargetEof), []);
+    assert_eq!(done.on(exit()), [Action::ClientExit(Exit::Status(7)), Action::ClientEof]);
+    let mut typing = begun(exec("exec >&-; cat"));
+    assert_eq!(typing.on(Event::TargetEof), [Action::ClientEof], "whose input goes on hears of it at once");
+    typing.on(Event::ClientEof);
+    assert_eq!(typing.on(exit()), [Action::ClientExit(Exit::Status(7))]);
+}
+
+#[test]
 fn what_a_client_sent_before_it_left_still_arrives_and_the_target_may_end_by_itself() {
     let mut session = begun(exec("cat > file"));
     assert_eq!(session.on(Event::ClientLeft), [Action::Linger]);
