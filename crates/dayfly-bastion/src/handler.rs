@@ -169,8 +169,11 @@ impl Handler for ClientHandler {
         }
     }
 
+    /// Who is only to be told why they get nothing does not count as logged in: the grace is time enough for that.
     async fn auth_succeeded(&mut self, _: &mut Session) -> Result<(), ClientError> {
-        if let Some(logged_in) = self.logged_in.take() {
+        if matches!(self.login, Some(Login::Person(_)))
+            && let Some(logged_in) = self.logged_in.take()
+        {
             let _ = logged_in.send(());
         }
         Ok(())

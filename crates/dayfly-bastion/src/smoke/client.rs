@@ -90,20 +90,22 @@ fn config() -> Arc<client::Config> {
 impl House {
     /// An SSH connection to the bastion, not logged in.
     pub(super) async fn connect(&self) -> Connection {
+        self.try_connect().await.unwrap()
+    }
+
+    /// As [`Self::connect`]; the bastion may cut the handshake short.
+    pub(super) async fn try_connect(&self) -> Result<Connection, russh::Error> {
         let socket = tokio::net::TcpStream::connect(self.address).await.unwrap();
         self.handshake(socket, "gate").await
     }
 
-    async fn handshake(&self, transport: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, name: &str) -> Connection {
+    async fn handshake(
+        &self,
+        transport: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        name: &str,
+    ) -> Result<Connection, russh::Error> {
         let trust = Trust { authority: self.authority.host_ca.public_key().clone(), name: name.to_owned() };
-        client::connect_stream(config(), transport, trust).await.unwrap()
-    }
-
-    /// The handshake with the bastion, which it may cut short.
-    pub(super) async fn try_connect(&self) -> Result<Connection, russh::Error> {
-        let socket = tokio::net::TcpStream::connect(self.address).await.unwrap();
-        let trust = Trust { authority: self.authority.host_ca.public_key().clone(), name: "gate".to_owned() };
-        client::connect_stream(config(), socket, trust).await
+        client::connect_stream(config(), transport, trust).await
     }
 
     /// Logged in at the bastion as `user`.
@@ -116,7 +118,7 @@ impl House {
     pub(super) async fn jump(&self, outer: &Person, inner: &Person, account: &str, target: &str) -> Option<(Connection, Connection)> {
         let outside = self.log_in("whoever", outer).await.unwrap();
         let channel = outside.channel_open_direct_tcpip(target, 22, "127.0.0.1", 1).await.unwrap();
-        let mut inside = self.handshake(channel.into_stream(), target).await;
+        let mut inside = self.handshake(channel.into_stream(), target).await.unwrap();
         authenticate(&mut inside, account, inner).await.then_some((outside, inside))
     }
 }

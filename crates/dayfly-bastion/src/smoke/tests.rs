@@ -346,3 +346,13 @@ async fn a_bastion_that_stops_lets_nothing_begin_and_ends_what_runs_sealed() {
             .all(|event| event.facts.contains_key("manifest_sha256"))
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn row_10_who_is_only_told_why_does_not_keep_a_place() {
+    let house = House::open_with_grace(Duration::from_secs(3)).await;
+    let refused = Person::with(double::fresh_key(), &house.authority, "alice", &["deploy@db1"], |builder| {
+        builder.critical_option("unknown@example", "").unwrap();
+    });
+    let told = house.log_in("deploy@db1", &refused).await.unwrap();
+    assert!(tokio::time::timeout(Duration::from_secs(60), told).await.is_ok(), "cut at the end of the grace");
+}
