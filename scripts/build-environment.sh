@@ -8,6 +8,13 @@
 DAYFLY_CACHE="${DAYFLY_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/dayfly}"
 export DAYFLY_CACHE
 export CARGO_TARGET_DIR="$DAYFLY_CACHE/target"
+# Cargo tells two checkouts in one cache apart by nothing but the age of their files: what another one built is built anew.
+checkout=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+if [[ $(cat "$DAYFLY_CACHE/checkout" 2>/dev/null) != "$checkout" ]]; then
+    rm -rf "$CARGO_TARGET_DIR"/*/.fingerprint/dayfly*
+    mkdir -p "$DAYFLY_CACHE"
+    echo "$checkout" >"$DAYFLY_CACHE/checkout"
+fi
 # sshd lives in a directory that only root has in its PATH.
 PATH="$DAYFLY_CACHE/tools/bin:$HOME/.cargo/bin:$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 
