@@ -58,9 +58,10 @@ fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let directory = tempfile::tempdir()?;
     let reference = Reference::start(directory.path(), &arguments.account)?;
-    let mut figures = throughput(&arguments, &reference, directory.path())?;
+    // Memory first: what transfers have freed would hide what sessions take.
+    let mut figures = idle_memory(&arguments, &reference)?;
+    figures.extend(throughput(&arguments, &reference, directory.path())?);
     figures.extend(logins(&arguments, &reference)?);
-    figures.extend(idle_memory(&arguments, &reference)?);
     show(&figures, arguments.json)
 }
 

@@ -1,16 +1,17 @@
 //! Issuing over TLS with the log on disk, by many callers at once, beside unsigned requests to the same CA.
 //!
-//! Takes the CA's address and pin from the environment of `scripts/stack`; the callers share the two cores with the CA.
+//! Takes the CA's address and pin from the environment of `scripts/stack`; the callers share the cores with the CA, so they sign with its library.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use clap::Parser;
 use dayfly_benches::{Figure, show};
-use dayfly_client::{CertificateParameters, Client, KeySigner};
-use dayfly_core::{request::RequestedTargets, signed_request::Purpose};
-use ssh_key::{Algorithm, PrivateKey};
+use dayfly_ca::signer::{file::FileSigner, generate};
+use dayfly_client::{CertificateParameters, Client, RequestSigner, request_signer::Signing};
+use dayfly_core::{request::RequestedTargets, signature::sign_sshsig, signed_request::Purpose, signer::Signer};
+use ssh_key::public::KeyData;
 use std::{
     collections::BTreeSet,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -59,12 +60,36 @@ async fn main() -> Result<()> {
 }
 
 fn clients(arguments: &Arguments) -> Result<Vec<Arc<Client>>> {
-    let read = || PrivateKey::read_openssh_file(&arguments.identity).with_context(|| format!("reading {}", arguments.identity.display()));
     let client = |_| -> Result<Arc<Client>> {
-        let signer = Arc::new(KeySigner::new(read()?));
+        let signer = Arc::new(Key::load(&arguments.identity)?);
         Ok(Arc::new(Client::new(&arguments.url, Some(arguments.pin.parse()?), Purpose::Person, signer)?))
     };
     (0..arguments.callers).map(client).collect()
+}
+
+/// A key that signs requests with aws-lc.
+struct Key(FileSigner);
+
+impl Key {
+    fn load(path: &Path) -> Result<Self> {
+        FileSigner::load(path, None).map(Self).map_err(|mistake| anyhow::anyhow!("{mistake}"))
+    }
+
+    fn generate(directory: &Path) -> Result<Self> {
+        let path = directory.join("key");
+        dayfly_ca::private_file::create(&path, generate::ed25519("caller", None)?.private.as_bytes())?;
+        Self::load(&path)
+    }
+}
+
+impl RequestSigner for Key {
+    fn public_key(&self) -> &KeyData {
+        self.0.public_key()
+    }
+
+    fn sign<'a>(&'a self, namespace: &'a str, message: &'a [u8]) -> Signing<'a> {
+        Box::pin(async move { sign_sshsig(&self.0, namespace, message) })
+    }
 }
 
 /// What the callers do, over and over.
@@ -74,7 +99,7 @@ enum Call {
 }
 
 impl Call {
-    async fn once(&self, client: &Client, key: &KeySigner) -> Result<()> {
+    async fn once(&self, client: &Client, key: &Key) -> Result<()> {
         match self {
             Self::Trust => client.trust().await.map(drop)?,
             Self::Certificate(parameters) => client.certificate(parameters, key).await.map(drop)?,
@@ -90,7 +115,7 @@ async fn many(clients: &[Arc<Client>], span: Duration, call: Call) -> Result<f64
     for client in clients {
         let (client, call) = (client.clone(), call.clone());
         callers.spawn(async move {
-            let key = KeySigner::new(PrivateKey::random(&mut rand::rng(), Algorithm::Ed25519)?);
+            let key = Key::generate(tempfile::tempdir()?.path())?;
             let mut done = 0_u32;
             while start.elapsed() < span {
                 call.once(&client, &key).await?;

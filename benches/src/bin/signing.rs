@@ -1,7 +1,8 @@
-//! Signing on one thread: the primitive with its encoding, and minting with verification, beside raw aws-lc and `ssh-keygen -s`.
+//! Signing on one thread: the primitive with its encoding beside raw aws-lc and `ssh-keygen -s`, and minting with verification beside the least that
+//! any CA can do who verifies what it signed: aws-lc signing and verifying.
 
 use anyhow::{Context, Result, ensure};
-use aws_lc_rs::signature::Ed25519KeyPair;
+use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use clap::Parser;
 use dayfly_benches::{Figure, rate, show};
 use dayfly_ca::signer::file::FileSigner;
@@ -32,17 +33,18 @@ fn main() -> Result<()> {
     let directory = tempfile::tempdir()?;
     let signer = ca_key(directory.path())?;
     let holder = SeedSigner::new(2).private_key().public_key().clone();
-    let raw = raw_primitive()?;
+    let (raw, raw_verified) = raw_primitives()?;
     let keygen = ssh_keygen(directory.path())?;
     let primitive = Figure::new("Ed25519 certificate, built, signed, encoded", primitive(&signer, &holder)?, "/s");
     let minted = Figure::new("Ed25519 certificate, minted and verified", minted(&signer, &holder)?, "/s");
     show(
         &[
             raw.clone(),
+            raw_verified.clone(),
             keygen.clone(),
             primitive.clone().beside(&raw),
             primitive.beside(&keygen),
-            minted.clone().beside(&raw),
+            minted.clone().beside(&raw_verified),
             minted.beside(&keygen),
         ],
         arguments.json,
@@ -55,14 +57,23 @@ fn ca_key(directory: &Path) -> Result<FileSigner> {
     FileSigner::load(&path, None).map_err(|mistakes| anyhow::anyhow!("the CA key that was just written cannot be loaded: {mistakes}"))
 }
 
-fn raw_primitive() -> Result<Figure> {
+/// A signature, and a signature that is verified.
+fn raw_primitives() -> Result<(Figure, Figure)> {
     let key = Ed25519KeyPair::generate().map_err(|_| anyhow::anyhow!("aws-lc made no key"))?;
     let message = vec![7_u8; 500];
     let signed = rate(SPAN, || {
         black_box(key.sign(black_box(&message)));
         Ok(())
     })?;
-    Ok(Figure::new("aws-lc Ed25519 over 500 bytes", signed, "/s"))
+    let verified = rate(SPAN, || {
+        let signature = key.sign(black_box(&message));
+        let public = UnparsedPublicKey::new(&ED25519, key.public_key().as_ref());
+        public.verify(&message, signature.as_ref()).map_err(|_| anyhow::anyhow!("aws-lc refused its own signature"))
+    })?;
+    Ok((
+        Figure::new("aws-lc Ed25519 over 500 bytes", signed, "/s"),
+        Figure::new("aws-lc Ed25519 over 500 bytes, signed and verified", verified, "/s"),
+    ))
 }
 
 fn primitive(signer: &FileSigner, holder: &PublicKey) -> Result<f64> {
