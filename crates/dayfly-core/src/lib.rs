@@ -15,6 +15,7 @@
 //! | [`admission`] | verified certificate + target + account → [`admission::Admission`] or a refusal |
 //! | [`signed_request`] | the bytes a caller signs, so that a request proves who sent it |
 //! | [`audit`], [`log_link`] | what the log holds, its canonical bytes, and the links between its rows |
+//! | [`rotation`] | how one authority's key gives way to another |
 //! | [`signature`] | verification of SSH signatures |
 //!
 //! Invariants:
@@ -37,6 +38,7 @@ pub mod principal;
 pub mod reason;
 pub mod request;
 pub mod role;
+pub mod rotation;
 pub mod signature;
 pub mod signed_request;
 pub mod signer;
