@@ -81,6 +81,15 @@ impl Stack {
         Ok(())
     }
 
+    /// Gives the CA that runs one more role (TOML, `[[role]]` and on) and policy (Cedar). Who asks for it may be ahead of the CA.
+    pub fn add_role(&self, name: &str, role: &str, policy: &str) -> Result<()> {
+        let config = self.path("DAYFLY_CA_CONFIG")?;
+        std::fs::write(config, std::fs::read_to_string(config)? + role)?;
+        std::fs::write(self.path("DAYFLY_POLICY_DIR")?.join(format!("{name}.cedar")), policy)?;
+        run(self.program("dayfly-ca")?.arg("check").arg("--config").arg(config), b"")?.success()?;
+        self.signal("ca", "HUP")
+    }
+
     /// Sends a signal, such as `KILL`, to `ca` or `bastion`.
     pub fn signal(&self, part: &str, signal: &str) -> Result<()> {
         let pid = self.get(&format!("DAYFLY_{}_PID", part.to_uppercase()))?;

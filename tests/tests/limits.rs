@@ -96,16 +96,12 @@ fn forwarded(client: &Client<'_>, stack: &Stack, target: &str) -> Result<Ended> 
 
 /// A role whose certificates run one command, that alice may have at both targets, in the CA that runs.
 fn add_role(stack: &Stack) -> Result<()> {
-    let config = stack.path("DAYFLY_CA_CONFIG")?;
     let account = stack.get("DAYFLY_ACCOUNT")?;
     let role = format!(
         "\n[[role]]\nname = \"back-up\"\nprincipals = [\"{account}@{{target}}\"]\ntargets = [\"all\"]\nforce_command = \"echo the back-up; exit 3\"\n"
     );
-    fs::write(config, fs::read_to_string(config)? + &role)?;
     let policy = "@id(\"dba-may-back-up\")\npermit (\n  principal in Group::\"dba\",\n  action in [Action::\"request\", Action::\"connect\"],\n  resource == Role::\"back-up\"\n);\n";
-    fs::write(stack.path("DAYFLY_POLICY_DIR")?.join("back-up.cedar"), policy)?;
-    run(stack.program("dayfly-ca")?.arg("check").arg("--config").arg(config), b"")?.success()?;
-    stack.signal("ca", "HUP")
+    stack.add_role("back-up", &role, policy)
 }
 
 fn short_certificate(client: &Client<'_>, role: &str, target: &str) -> Result<()> {

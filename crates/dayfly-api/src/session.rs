@@ -1,6 +1,7 @@
 //! The one question that a bastion asks before it lets anybody through.
 
 use dayfly_core::{
+    forward::Destination,
     identity::Subject,
     name::{AccountName, RoleName, TargetName},
     role::SessionRules,
@@ -31,6 +32,10 @@ pub struct SessionRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub account: Option<AccountName>,
+    /// Where a forwarded connection goes from the target; none for a shell, a command or a subsystem.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub forward: Option<Destination>,
     /// The address that the bastion sees.
     #[schema(value_type = String)]
     pub peer: IpAddr,

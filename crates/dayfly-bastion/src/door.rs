@@ -7,6 +7,7 @@ use crate::{
 use dayfly_core::{
     admission::admit,
     audit::Event,
+    forward::Destination,
     name::{AccountName, TargetName},
     reason::{Reason, Refusal},
     target::{Mode, Target},
@@ -24,8 +25,8 @@ impl Connection {
         found.cloned().ok_or_else(|| unknown_target(&format!("{}:{port}", shortened(host))))
     }
 
-    /// What to ask the CA for a session channel.
-    pub fn admit_session(&self, entrance: &Entrance, person: &Person) -> Result<Ask, Refusal> {
+    /// What to ask the CA for a session channel, or for a connection that is forwarded from the target.
+    pub fn admit_session(&self, entrance: &Entrance, person: &Person, forward: Option<&Destination>) -> Result<Ask, Refusal> {
         let (account, target) = match entrance {
             Entrance::Outer => self.route(&person.user)?,
             Entrance::Inner { target, .. } => (person.user.as_str(), self.known_target(target)?),
@@ -39,7 +40,12 @@ impl Connection {
         }
         let account = AccountName::new(account)
             .map_err(|error| Refusal::new(Reason::BadRequest, error.to_string(), "name an account of the target as it is written there"))?;
-        self.ask(person, target, Some(&account))
+        Ok(Ask { forward: forward.cloned(), ..self.ask(person, target, Some(&account))? })
+    }
+
+    /// Whether the user name says which target this connection is for: then what is forwarded goes through that target.
+    pub fn is_routed(&self, person: &Person) -> bool {
+        self.route(&person.user).is_ok()
     }
 
     /// What to ask the CA for a passthrough channel to `target`.
@@ -84,7 +90,15 @@ impl Connection {
     fn ask(&self, person: &Person, target: Target, account: Option<&AccountName>) -> Result<Ask, Refusal> {
         let verified = self.verify(&person.certificate)?;
         let admission = admit(&verified, &target, account)?;
-        Ok(Ask { session: Uuid::now_v7(), connection: self.id, admission, target, certificate: person.line.clone(), peer: self.address() })
+        Ok(Ask {
+            session: Uuid::now_v7(),
+            connection: self.id,
+            admission,
+            target,
+            forward: None,
+            certificate: person.line.clone(),
+            peer: self.address(),
+        })
     }
 
     /// `deploy@db1` at the bastion itself, for clients without ProxyJump: split at the last `@`.

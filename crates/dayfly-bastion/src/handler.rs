@@ -19,8 +19,9 @@ pub use channels::ClientMark;
 pub(crate) use channels::refuse;
 use dayfly_core::{
     audit,
+    forward::Destination,
     reason::{Reason, Refusal},
-    target::Mode,
+    target::{Mode, Target},
 };
 use russh::{
     Channel, ChannelId, Pty, Sig,
@@ -42,6 +43,14 @@ pub enum ClientError {
     /// The client asks for more than anybody can do.
     #[error(transparent)]
     Flooded(#[from] Flooded),
+}
+
+/// Where a `direct-tcpip` channel leads.
+enum Onwards {
+    /// To a target, by its name in the inventory. That is not port forwarding.
+    Target(Target),
+    /// From the target onwards.
+    From(Destination),
 }
 
 /// One client's connection, as the SSH library sees it.
@@ -80,6 +89,34 @@ impl ClientHandler {
             Some(Login::Told(refusal)) => Err(refusal.clone()),
             None => Err(Refusal::new(Reason::CertificateRequired, "nobody is logged in", "log in first")),
         }
+    }
+
+    /// Where a `direct-tcpip` channel leads: to a target of the inventory, or from the target that this connection is for onwards.
+    fn way_onwards(&self, host: &str, port: u32) -> Result<(Arc<Person>, Onwards), Refusal> {
+        let person = self.person()?;
+        let onwards = || {
+            let destination = Destination::new(host, port);
+            destination.map(Onwards::From).map_err(|error| Refusal::new(Reason::BadRequest, error.to_string(), "name a host and a port"))
+        };
+        let way = match &self.entrance {
+            Entrance::Inner { .. } => onwards()?,
+            Entrance::Outer => match self.connection.find_target(host, port) {
+                Ok(target) => Onwards::Target(target),
+                Err(_) if self.connection.is_routed(&person) => onwards()?,
+                Err(refusal) => return Err(refusal),
+            },
+        };
+        Ok((person, way))
+    }
+
+    fn report_refused_channel(&self, host: &str, port: u32, refusal: &Refusal) {
+        let Some(Login::Person(person)) = &self.login else { return };
+        let asked = format!("{}:{port}", host.chars().take(256).collect::<String>());
+        let event = self.connection.refused(audit::Event::SessionRefused, refusal).fact("asked", asked);
+        self.connection.report(match person.verified.subject() {
+            Some(subject) => event.subject(subject).serial(person.verified.serial()),
+            None => event,
+        });
     }
 
     /// A request that no session and no connection is given. Reported, since it may be an attempt.
@@ -214,27 +251,12 @@ impl Handler for ClientHandler {
         _: &str,
         _: u32,
         reply: ChannelOpenHandle,
-        _: &mut Session,
+        session: &mut Session,
     ) -> Result<(), ClientError> {
-        if matches!(self.entrance, Entrance::Inner { .. }) {
-            return self.forbid_channel("port forwarding from a target", reply).await;
-        }
-        let found = self
-            .channels
-            .make_room()
-            .and_then(|()| self.person())
-            .and_then(|person| Ok((person, self.connection.find_target(host, port)?)));
-        let (person, target) = match found {
+        let (person, way) = match self.channels.make_room().and_then(|()| self.way_onwards(host, port)) {
             Ok(found) => found,
             Err(refusal) => {
-                if let Some(Login::Person(person)) = &self.login {
-                    let asked = format!("{}:{port}", host.chars().take(256).collect::<String>());
-                    let event = self.connection.refused(audit::Event::SessionRefused, &refusal).fact("asked", asked);
-                    self.connection.report(match person.verified.subject() {
-                        Some(subject) => event.subject(subject).serial(person.verified.serial()),
-                        None => event,
-                    });
-                }
+                self.report_refused_channel(host, port, &refusal);
                 refuse(reply, &refusal).await;
                 return Ok(());
             }
@@ -242,10 +264,20 @@ impl Handler for ClientHandler {
         let id = channel.id();
         let (_, writer) = channel.split();
         let queue = self.channels.open(id);
-        match target.mode {
-            Mode::Record => tokio::spawn(inner::answer(self.connection.clone(), person, target.name, reply, writer, queue)),
-            Mode::Passthrough => tokio::spawn(passthrough::run(self.connection.clone(), person, target, reply, writer, queue)),
-        };
+        let connection = self.connection.clone();
+        match way {
+            Onwards::Target(target) if target.mode == Mode::Record => {
+                tokio::spawn(inner::answer(connection, person, target.name, reply, writer, queue));
+            }
+            Onwards::Target(target) => {
+                tokio::spawn(passthrough::run(connection, person, target, reply, writer, queue));
+            }
+            Onwards::From(destination) => {
+                let ask = recorded::Request::Forward(self.entrance.clone(), person, destination);
+                let control = recorded::open(connection, ask, reply, recorded::Client::new(writer, session.handle(), queue));
+                self.channels.set_session(id, control);
+            }
+        }
         Ok(())
     }
 

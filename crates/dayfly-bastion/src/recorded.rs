@@ -15,12 +15,16 @@ pub use control::{Control, Flooded};
 use crate::{
     authority::PermittedSession,
     connection::{Connection, Entrance, Person},
+    handler::refuse,
     recorder::{Recording, RecordingFailure},
-    session::{Action, Ending, Event, Plan, Rules},
+    session::{Action, Ending, Event, Plan, Rules, Session},
     upstream::{self, TargetConnection},
 };
 use control::Outbox;
-use dayfly_core::reason::{Reason, Refusal};
+use dayfly_core::{
+    forward::Destination,
+    reason::{Reason, Refusal},
+};
 use dayfly_recording::{Outcome, Stream};
 use download::Download;
 use report::Report;
@@ -40,13 +44,19 @@ const LINGER: Duration = Duration::from_secs(5);
 pub enum Request {
     /// A session, by this way in.
     Session(Entrance, Arc<Person>),
+    /// A connection from the target onwards.
+    Forward(Entrance, Arc<Person>, Destination),
     /// Nothing that they can have: to be told why.
     Told(Refusal),
 }
 
 /// Starts the task of a session whose channel is being opened. Returns what feeds it.
 pub fn open(connection: Arc<Connection>, request: Request, reply: ChannelOpenHandle, client: Client) -> Arc<Control> {
-    let (control, outbox) = Control::new();
+    let session = match &request {
+        Request::Forward(_, _, destination) => Session::forwarding(destination.clone()),
+        Request::Session(..) | Request::Told(_) => Session::default(),
+    };
+    let (control, outbox) = Control::new(session);
     let task = Task { connection, control: control.clone(), client, pumps: JoinSet::new(), report: Report::default() };
     tokio::spawn(task.run(request, reply, outbox));
     control
@@ -86,7 +96,14 @@ impl Task {
         // Held until the session is sealed, so that a bastion that drains waits for it.
         let _alive = self.connection.bastion.life.token();
         // Boxed, each for its own time: a session lasts long, and most of it needs little.
-        match Box::pin(self.permit(request)).await {
+        let permitted = match request {
+            Request::Forward(entrance, person, destination) => {
+                return Box::pin(self.forward(entrance, person, destination, reply, outbox)).await;
+            }
+            Request::Session(entrance, person) => Box::pin(self.permit(&entrance, &person, None)).await,
+            Request::Told(refusal) => Err(refusal),
+        };
+        match permitted {
             Ok(permitted) => {
                 reply.accept().await;
                 Box::pin(self.carry(permitted, outbox)).await;
@@ -100,13 +117,9 @@ impl Task {
     }
 
     /// Admission here, the CA's yes, and a recording that is on disk, in this order. What is refused is reported.
-    async fn permit(&mut self, request: Request) -> Result<Permitted, Refusal> {
-        let (entrance, person) = match request {
-            Request::Session(entrance, person) => (entrance, person),
-            Request::Told(refusal) => return Err(refusal),
-        };
+    async fn permit(&mut self, entrance: &Entrance, person: &Person, forward: Option<&Destination>) -> Result<Permitted, Refusal> {
         let connection = &self.connection;
-        let session = connection.permit(connection.admit_session(&entrance, &person), &person).await?;
+        let session = connection.permit(connection.admit_session(entrance, person, forward), person).await?;
         self.report.begin();
         // The target's login takes its time, so it begins at once. Nothing is asked of the target before the recording is there.
         let mut dialling = JoinSet::new();
@@ -133,6 +146,41 @@ impl Task {
                 Err(refusal)
             }
         }
+    }
+
+    /// A forwarded connection is open once the target has opened it: its programs hear of nothing else.
+    async fn forward(
+        mut self,
+        entrance: Entrance,
+        person: Arc<Person>,
+        destination: Destination,
+        reply: ChannelOpenHandle,
+        outbox: Outbox,
+    ) {
+        let mut permitted = match Box::pin(self.permit(&entrance, &person, Some(&destination))).await {
+            Ok(permitted) => permitted,
+            Err(refusal) => return refuse(reply, &refusal).await,
+        };
+        let (outcome, refusal) = match Self::onwards(&mut permitted, &destination).await {
+            Ok(()) => {
+                reply.accept().await;
+                self.control.event(Event::TargetReady);
+                return Box::pin(self.carry(permitted, outbox)).await;
+            }
+            Err(refusal) if refusal.reason == Reason::NotAllowed => (Outcome::Refused, refusal),
+            Err(refusal) => (Outcome::TargetGone, refusal),
+        };
+        refuse(reply, &refusal).await;
+        self.end(permitted, Ending { outcome, reason: refusal.message.clone(), refusal: Some(refusal) }).await;
+    }
+
+    /// The CA has judged the destination by the same rules; twice is how a mistake in one of the two costs nothing.
+    async fn onwards(permitted: &mut Permitted, destination: &Destination) -> Result<(), Refusal> {
+        let certificate = permitted.session.certificate();
+        permitted.session.permit().rules.allows_forward(destination, certificate.extensions(), certificate.force_command())?;
+        let lost = || Refusal::new(Reason::TargetUnavailable, "the connection to the target was lost", "try again");
+        permitted.target = Some(permitted.dialling.join_next().await.and_then(Result::ok).ok_or_else(lost)??);
+        Ok(())
     }
 
     /// A session that only tells why there is none.

@@ -20,7 +20,10 @@ pub use event::{Ending, Event, Exit, Size, StartRequest, Terminal};
 pub use rules::Rules;
 pub use words::{EXIT_REFUSED, told};
 
-use dayfly_core::reason::{Reason, Refusal};
+use dayfly_core::{
+    forward::Destination,
+    reason::{Reason, Refusal},
+};
 use dayfly_recording::Outcome;
 
 /// How many environment variables one session may set.
@@ -93,6 +96,11 @@ impl Default for Session {
 }
 
 impl Session {
+    /// A connection from the target onwards. Its start is asked for by the channel's opening, and it takes no other.
+    pub fn forwarding(destination: Destination) -> Self {
+        Self { start: Some(StartRequest::Forward(destination)), ..Self::default() }
+    }
+
     /// What is to be done about `event`.
     pub fn on(&mut self, event: Event) -> Vec<Action> {
         if matches!(self.standing, Standing::Over) {
@@ -125,10 +133,12 @@ impl Session {
     }
 
     fn permitted(&mut self, rules: Rules) -> Vec<Action> {
-        if matches!(self.standing, Standing::Asked) {
-            self.standing = Standing::Permitted(rules);
+        if !matches!(self.standing, Standing::Asked) {
+            return Vec::new();
         }
-        Vec::new()
+        let refusal = self.start.as_ref().and_then(|start| rules.judge(start).err());
+        self.standing = Standing::Permitted(rules);
+        refusal.map_or_else(Vec::new, |refusal| self.tell_and_end(&refusal, Outcome::Refused))
     }
 
     /// Told at once if the start was already asked for, else as soon as it is.
@@ -238,7 +248,7 @@ impl Session {
         if self.target != Target::Begun || self.client_eof_sent {
             return Vec::new();
         }
-        if self.target_eof_sent && !self.exit_sent {
+        if self.target_eof_sent && !self.exit_sent && !self.is_forward() {
             self.client_eof_held = true;
             return Vec::new();
         }
@@ -314,12 +324,20 @@ impl Session {
     }
 
     fn tell_and_end(&mut self, refusal: &Refusal, outcome: Outcome) -> Vec<Action> {
-        let mut actions = vec![Action::Tell(told(refusal))];
-        if !std::mem::replace(&mut self.exit_sent, true) {
-            actions.push(Action::ClientExit(Exit::Status(EXIT_REFUSED)));
+        let mut actions = Vec::new();
+        // A forwarded connection belongs to two programs that know nothing of words and exits.
+        if !self.is_forward() {
+            actions.push(Action::Tell(told(refusal)));
+            if !std::mem::replace(&mut self.exit_sent, true) {
+                actions.push(Action::ClientExit(Exit::Status(EXIT_REFUSED)));
+            }
         }
         actions.extend(self.over(Ending { outcome, reason: refusal.message.clone(), refusal: Some(refusal.clone()) }));
         actions
+    }
+
+    fn is_forward(&self) -> bool {
+        matches!(self.start, Some(StartRequest::Forward(_)))
     }
 
     fn over(&mut self, mut ending: Ending) -> Vec<Action> {

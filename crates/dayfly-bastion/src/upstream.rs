@@ -15,7 +15,7 @@ use dayfly_core::{
 use handler::TargetHandler;
 pub use handler::TargetMark;
 use host_key::HostKeyCheck;
-use russh::{ChannelWriteHalf, Disconnect, client};
+use russh::{Channel, ChannelWriteHalf, Disconnect, client};
 use std::{
     net::{IpAddr, SocketAddr},
     sync::Arc,
@@ -56,7 +56,7 @@ pub async fn log_in(session: &PermittedSession) -> Result<TargetConnection, Refu
         return Err(unavailable(session.target(), "the session has no login of its own"));
     };
     let transport = connect(session.target()).await?;
-    match tokio::time::timeout(LOGIN_TIMEOUT, speak(session.target(), login, transport)).await {
+    match tokio::time::timeout(LOGIN_TIMEOUT, speak(session, login, transport)).await {
         Ok(outcome) => outcome,
         Err(_) => Err(unavailable(session.target(), "it takes too long to log in")),
     }
@@ -127,7 +127,8 @@ fn is_elsewhere(address: IpAddr) -> bool {
     }
 }
 
-async fn speak(target: &Target, login: &Login, transport: TcpStream) -> Result<TargetConnection, Refusal> {
+async fn speak(session: &PermittedSession, login: &Login, transport: TcpStream) -> Result<TargetConnection, Refusal> {
+    let target = session.target();
     let check = HostKeyCheck::new(target)?;
     let config = Arc::new(client::Config {
         client_id: crate::identification(),
@@ -151,10 +152,24 @@ async fn speak(target: &Target, login: &Login, transport: TcpStream) -> Result<T
         Ok(_) => return Err(not_accepted(target, login)),
         Err(error) => return Err(unavailable(target, &error.to_string())),
     }
-    let channel = handle.channel_open_session().await.map_err(|error| unavailable(target, &error.to_string()))?;
+    let channel = open(&handle, session).await?;
     // The reading half would hold up the whole connection: bytes come by the handler's callbacks.
     let (_, channel) = channel.split();
     Ok(TargetConnection { channel: Arc::new(channel), incoming: Some(incoming), handle })
+}
+
+/// The one channel: a session's, or a connection from the target onwards. Where that comes from is nobody's business there.
+async fn open(handle: &client::Handle<TargetHandler>, session: &PermittedSession) -> Result<Channel<client::Msg>, Refusal> {
+    let target = session.target();
+    let Some(to) = &session.ask().forward else {
+        return handle.channel_open_session().await.map_err(|error| unavailable(target, &error.to_string()));
+    };
+    let opened = handle.channel_open_direct_tcpip(to.host(), to.port().into(), "127.0.0.1", 0).await;
+    opened.map_err(|error| {
+        tracing::info!(target = %target.name, %to, %error, "a connection was not forwarded");
+        let remedy = format!("check that something listens there, and what the sshd of {} forwards", target.name);
+        Refusal::new(Reason::TargetUnavailable, format!("{} does not connect to {to}", target.name), remedy)
+    })
 }
 
 fn unavailable(target: &Target, cause: &str) -> Refusal {

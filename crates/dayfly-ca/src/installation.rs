@@ -189,6 +189,7 @@ pub(crate) fn session_request(bastion: &str, certificate: &str, target: &str) ->
         certificate: certificate.to_owned(),
         target: TargetName::new(target).unwrap(),
         account: Some(AccountName::new("deploy").unwrap()),
+        forward: None,
         peer: sample::context().source,
         login_key: Some(LoginKey { public_key: line(FRESH), possession: possession(FRESH, Certifies::Session, bastion, CHALLENGE) }),
     }

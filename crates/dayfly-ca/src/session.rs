@@ -20,7 +20,7 @@ use dayfly_api::session::{SessionPermit, SessionRequest};
 use dayfly_core::{
     address::Network,
     admission::{Admission, admit},
-    certificate::{KeyId, SessionCertificate, SignedCertificate, UnsignedCertificate},
+    certificate::{KeyId, SessionCertificate, SessionKind, SignedCertificate, UnsignedCertificate},
     context::Context,
     name::TargetName,
     policy,
@@ -59,6 +59,7 @@ async fn permit(
     parent.check_issued(authority).await?;
     let admission = admit(&parent.certificate, target, asked.account.as_ref())?;
     may_connect(authority, &book, call, asked, &parent)?;
+    may_forward(&book, asked, &admission, parent_id)?;
     let minted = match admission.mode() {
         Mode::Record => Some(mint(authority, call, asked, &admission).await?),
         Mode::Passthrough => None,
@@ -97,6 +98,15 @@ fn may_connect(authority: &Authority, book: &RuleBook, call: &BastionCall, asked
     policy::may_connect(rules(book, &[]), &parent.holder()?, &context, role, &asked.target, bastion, account).map(|_| ())
 }
 
+/// Where a recorded session may forward to is the role's. A passthrough target judges that itself, and nobody else hears of it.
+fn may_forward(book: &RuleBook, asked: &SessionRequest, admission: &Admission, id: &KeyId) -> Result<(), Refusal> {
+    let Some(destination) = &asked.forward else { return Ok(()) };
+    let role = book.roles.get(id.role.as_str()).filter(|_| admission.mode() == Mode::Record);
+    let role = role.ok_or_else(|| Refusal::new(Reason::WrongMode, "only recorded targets forward by the bastion's hand", ""))?;
+    let certificate = admission.certificate();
+    role.session.allows_forward(destination, certificate.extensions(), certificate.force_command())
+}
+
 /// A session certificate: one login, one target, a minute, from this bastion's addresses, with the parent's limits or tighter.
 async fn mint(authority: &Authority, call: &BastionCall, asked: &SessionRequest, parent: &Admission) -> Result<SignedCertificate, Failure> {
     let login_key = asked.login_key.as_ref().ok_or_else(|| {
@@ -107,7 +117,8 @@ async fn mint(authority: &Authority, call: &BastionCall, asked: &SessionRequest,
     let bond = Bond { origin: &authority.origin, certifies: Certifies::Session, caller: bastion.name.as_str(), challenge: &call.challenge };
     let public_key = held_key(bond, &login_key.public_key, &login_key.possession)?;
     let dials_from: Vec<Network> = bastion.dials_from.iter().copied().collect();
-    let session = SessionCertificate { session: asked.session, bastion: &bastion.name, dials_from: &dials_from, public_key };
+    let kind = if asked.forward.is_some() { SessionKind::Forward } else { SessionKind::Session };
+    let session = SessionCertificate { session: asked.session, bastion: &bastion.name, dials_from: &dials_from, public_key, kind };
     let now = authority.clock.unix_seconds();
     let unsigned = UnsignedCertificate::session(parent, session, now, random_serial(), random_nonce())?;
     sign(unsigned, &authority.keyring.session_ca).await

@@ -15,6 +15,7 @@ use dayfly_api::{
     trust::Trust,
 };
 use dayfly_core::{
+    forward::Destination,
     identity::Subject,
     name::{AccountName, BastionName, RoleName, TargetName},
     request::RequestedTargets,
@@ -67,6 +68,8 @@ pub struct SessionParameters {
     pub target: TargetName,
     /// The account; none for passthrough.
     pub account: Option<AccountName>,
+    /// Where a forwarded connection goes from the target.
+    pub forward: Option<Destination>,
     /// The address that the bastion sees.
     pub peer: IpAddr,
 }
@@ -155,6 +158,7 @@ impl Client {
             certificate: parameters.certificate.clone(),
             target: parameters.target.clone(),
             account: parameters.account.clone(),
+            forward: parameters.forward.clone(),
             peer: parameters.peer,
             login_key,
         };

@@ -9,7 +9,7 @@ mod revocation;
 mod verify;
 
 pub use key_id::{KeyId, KeyIdError, SessionReference};
-pub use mint::{MintError, SESSION_TTL_SECONDS, SessionCertificate, SignedCertificate, UnsignedCertificate};
+pub use mint::{MintError, SESSION_TTL_SECONDS, SessionCertificate, SessionKind, SignedCertificate, UnsignedCertificate};
 pub use revocation::Revocations;
 pub use verify::{VerifiedCertificate, VerifiedHostCertificate, Verifier, parse};
 

@@ -9,6 +9,7 @@
 //! | [`name`], [`principal`], [`validity`], [`address`] | newtypes that cannot hold a bad value |
 //! | [`identity`] | a verified subject: who, which groups, how it was proven, when |
 //! | [`role`], [`target`] | what the CA's TOML files say: what a certificate may contain, which hosts there are |
+//! | [`forward`] | where a connection may go from a target |
 //! | [`request`], [`context`] | what somebody asks for, and under which conditions |
 //! | [`policy`], [`decision`] | Cedar's answer, as a value that only the decision can make |
 //! | [`certificate`] | grant → unsigned certificate → signed and verified certificate; the verifier |
@@ -30,6 +31,7 @@ pub mod certificate;
 pub mod clock;
 pub mod context;
 pub mod decision;
+pub mod forward;
 pub mod identity;
 pub mod log_link;
 pub mod name;

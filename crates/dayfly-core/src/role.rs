@@ -2,8 +2,10 @@
 
 use crate::{
     address::Network,
+    forward::{Destination, DestinationPattern},
     name::{RoleName, ScopeName},
     principal::PrincipalTemplate,
+    reason::{Reason, Refusal},
     validity::Ttl,
 };
 use serde::{Deserialize, Serialize};
@@ -175,6 +177,8 @@ pub struct SessionRules {
     pub allow: BTreeSet<Start>,
     /// Environment variables that a client may set: names, or a prefix and `*`. Default: `LANG`, `LC_*`.
     pub environment: BTreeSet<EnvironmentPattern>,
+    /// Where connections may be forwarded to from the target (`ssh -L`, `-D`, `-W`), if `permit-port-forwarding` is among the extensions. Default: nowhere.
+    pub forward_to: BTreeSet<DestinationPattern>,
     /// Whether what is typed is recorded too. Default: no.
     pub record_input: bool,
 }
@@ -185,6 +189,7 @@ impl Default for SessionRules {
         Self {
             allow: BTreeSet::from([Start::Shell, Start::Exec, Start::Sftp]),
             environment: BTreeSet::from([pattern("LANG"), pattern("LC_*")]),
+            forward_to: BTreeSet::new(),
             record_input: false,
         }
     }
@@ -194,6 +199,30 @@ impl SessionRules {
     /// Whether a client may set the environment variable `name`.
     pub fn allows_environment(&self, name: &str) -> bool {
         self.environment.iter().any(|pattern| pattern.matches(name))
+    }
+
+    /// Whether a connection may be forwarded to `destination` by a certificate with these `extensions` and this forced command, which is all that its
+    /// sessions do.
+    pub fn allows_forward(
+        &self,
+        destination: &Destination,
+        extensions: &BTreeSet<Extension>,
+        forced: Option<&ForceCommand>,
+    ) -> Result<(), Refusal> {
+        let refused = |message: String, remedy: &str| Err(Refusal::new(Reason::NotAllowed, message, remedy));
+        if forced.is_some() {
+            return refused("the certificate allows one command only, and no forwarding".to_owned(), "ask for another role: dayfly roles");
+        }
+        if !extensions.contains(&Extension::PermitPortForwarding) {
+            return refused("the role has no permit-port-forwarding".to_owned(), "ask for a role that forwards ports: dayfly roles");
+        }
+        if !self.forward_to.iter().any(|pattern| pattern.covers(destination)) {
+            return refused(
+                format!("the role does not forward to {destination}"),
+                "ask whoever keeps the roles to add it to forward_to, or for another role: dayfly roles",
+            );
+        }
+        Ok(())
     }
 }
 

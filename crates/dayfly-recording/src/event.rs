@@ -81,6 +81,15 @@ pub enum Event {
         /// Its name.
         name: String,
     },
+    /// A connection was opened from the target onwards (RFC 4254 section 7.2). Its bytes are counted and hashed, `stdin` towards the destination.
+    Forward {
+        /// The channel.
+        channel: u32,
+        /// The host, as it was asked for.
+        host: String,
+        /// The port.
+        port: u16,
+    },
     /// The terminal's size changed (RFC 4254 section 6.7). Written by [`crate::RecordingWriter::resize`].
     WindowChange {
         /// The channel.

@@ -33,6 +33,7 @@ impl CaAuthority {
             certificate: ask.certificate.clone(),
             target: ask.target.name.clone(),
             account: ask.admission.account().cloned(),
+            forward: ask.forward.clone(),
             peer: ask.peer,
         };
         let key = match ask.target.mode {

@@ -6,7 +6,7 @@ use dayfly_api::{
     session::SessionPermit,
 };
 use dayfly_core::{
-    certificate::{Revocations, SessionCertificate, UnsignedCertificate},
+    certificate::{Revocations, SessionCertificate, SessionKind, UnsignedCertificate},
     name::{BastionName, TargetName},
     reason::{Reason, Refusal},
     role::SessionRules,
@@ -96,6 +96,7 @@ impl AuthorityDouble {
                     bastion: &self.bastion,
                     dials_from: &["127.0.0.0/8".parse().unwrap_or_else(|error| unreachable!("{error}"))],
                     public_key: key.public_key().clone(),
+                    kind: if ask.forward.is_some() { SessionKind::Forward } else { SessionKind::Session },
                 };
                 let unsigned =
                     UnsignedCertificate::session(&ask.admission, session, now, self.serial(), rand::random()).map_err(unavailable)?;

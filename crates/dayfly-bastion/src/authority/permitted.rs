@@ -5,6 +5,7 @@ use dayfly_api::session::SessionPermit;
 use dayfly_core::{
     admission::Admission,
     certificate::VerifiedCertificate,
+    forward::Destination,
     name::{AccountName, TargetName},
     reason::{Reason, Refusal},
     target::{Mode, Target},
@@ -24,6 +25,8 @@ pub struct Ask {
     pub admission: Admission,
     /// The target as the inventory has it.
     pub target: Target,
+    /// Where a forwarded connection goes from the target; none for a session of any other kind.
+    pub forward: Option<Destination>,
     /// The person's certificate, one OpenSSH line.
     pub certificate: String,
     /// The peer of the outer TCP connection.

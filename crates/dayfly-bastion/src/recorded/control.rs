@@ -26,10 +26,10 @@ pub struct Control {
 
 impl Control {
     /// A session that has just begun.
-    pub(super) fn new() -> (Arc<Self>, Outbox) {
+    pub(super) fn new(session: Session) -> (Arc<Self>, Outbox) {
         let (sender, receiver) = mpsc::unbounded_channel();
         let waiting = Arc::new(AtomicUsize::new(0));
-        let control = Self { session: Mutex::default(), outbox: sender, waiting: waiting.clone() };
+        let control = Self { session: Mutex::new(session), outbox: sender, waiting: waiting.clone() };
         (Arc::new(control), Outbox { receiver, waiting })
     }
 

@@ -115,6 +115,9 @@ impl Report {
         if let Some(account) = session.ask().admission.account() {
             event = event.fact("account", account);
         }
+        if let Some(destination) = &session.ask().forward {
+            event = event.fact("forward", destination);
+        }
         if let Some(command) = session.certificate().force_command() {
             event = event.fact("force_command", command.as_str());
         }

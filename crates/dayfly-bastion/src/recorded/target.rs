@@ -57,6 +57,8 @@ async fn ask(channel: &ChannelWriteHalf<client::Msg>, plan: &Plan) -> Result<(),
         channel.set_env(false, name.as_str(), value.as_str()).await?;
     }
     match &plan.start {
+        // The channel itself is the connection.
+        StartRequest::Forward(_) => Ok(()),
         StartRequest::Shell => channel.request_shell(true).await,
         StartRequest::Exec(command) => channel.exec(true, command.as_slice()).await,
         StartRequest::Subsystem(name) => channel.request_subsystem(true, name.as_str()).await,

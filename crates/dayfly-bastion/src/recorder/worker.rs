@@ -183,10 +183,13 @@ impl Active {
                 Capture::Terminal(self.writer.open_terminal(elapsed, channel, &terminal.term, terminal.size.columns, terminal.size.rows)?)
             }
             // What goes into a shell are commands, all of which are kept; other streams are bounded.
+            // Bulk that programs exchange: counted and hashed.
+            None if matches!(plan.start, StartRequest::Forward(_)) => streams(|| StreamTap::with_limit(0)),
             None if plan.forced.is_none() && plan.start == StartRequest::Shell => streams(|| StreamTap::with_limit(u64::MAX)),
             None => streams(StreamTap::new),
         };
         let event = match (plan.forced, plan.start) {
+            (_, StartRequest::Forward(to)) => Event::Forward { channel, host: to.host().to_owned(), port: to.port() },
             (Some(forced), StartRequest::Exec(asked)) => Event::Exec(Exec::forced(channel, forced.as_str(), Some(asked))),
             (Some(forced), StartRequest::Shell | StartRequest::Subsystem(_)) => Event::Exec(Exec::forced(channel, forced.as_str(), None)),
             (None, StartRequest::Exec(command)) => Event::Exec(Exec::new(channel, command)),

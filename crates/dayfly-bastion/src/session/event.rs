@@ -1,7 +1,10 @@
 //! What happens to a session.
 
 use super::Rules;
-use dayfly_core::reason::{Reason, Refusal};
+use dayfly_core::{
+    forward::Destination,
+    reason::{Reason, Refusal},
+};
 use dayfly_recording::Outcome;
 use std::fmt;
 
@@ -104,6 +107,8 @@ pub enum StartRequest {
     Exec(Vec<u8>),
     /// A subsystem.
     Subsystem(String),
+    /// A connection from the target onwards (section 7.2).
+    Forward(Destination),
 }
 
 impl StartRequest {
@@ -113,6 +118,7 @@ impl StartRequest {
             Self::Shell => 0,
             Self::Exec(command) => command.len(),
             Self::Subsystem(name) => name.len(),
+            Self::Forward(destination) => destination.host().len(),
         }
     }
 }
@@ -122,6 +128,7 @@ impl fmt::Display for StartRequest {
         match self {
             Self::Shell => f.write_str("shell"),
             Self::Exec(_) => f.write_str("command"),
+            Self::Forward(destination) => write!(f, "connection to {destination}"),
             Self::Subsystem(name) => write!(f, "subsystem {:?}", name.chars().take(64).collect::<String>()),
         }
     }

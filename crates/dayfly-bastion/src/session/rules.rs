@@ -44,6 +44,9 @@ impl Rules {
         let kind = match start {
             StartRequest::Shell => Start::Shell,
             StartRequest::Exec(_) => Start::Exec,
+            StartRequest::Forward(destination) => {
+                return self.session.allows_forward(destination, &self.extensions, self.force_command.as_ref());
+            }
             StartRequest::Subsystem(name) if name == SFTP => Start::Sftp,
             StartRequest::Subsystem(_) => return Err(not_allowed(&format!("no role allows the {start}"))),
         };

@@ -103,6 +103,48 @@ fn a_start_that_the_role_does_not_allow_is_told_and_not_begun() {
     assert!(matches!(session.on(Event::StartRequested(StartRequest::Subsystem("sftp".into())))[..], [Action::Accept, Action::Begin(_)]));
 }
 
+fn forwarding(to: &str) -> Session {
+    Session::forwarding(to.parse().unwrap())
+}
+
+fn forwards(pattern: &str, extensions: &[Extension]) -> Rules {
+    let session = SessionRules { forward_to: BTreeSet::from([pattern.parse().unwrap()]), ..SessionRules::default() };
+    Rules::new(session, extensions.iter().copied().collect(), None)
+}
+
+#[test]
+fn a_forwarded_connection_begins_by_itself_and_has_neither_words_nor_exit() {
+    let mut session = forwarding("localhost:5432");
+    assert_eq!(session.on(Event::Permitted(forwards("localhost:5432", &[Extension::PermitPortForwarding]))), []);
+    let actions = session.on(Event::TargetReady);
+    assert_eq!(plan(&actions).start, StartRequest::Forward("localhost:5432".parse().unwrap()));
+    assert_eq!(session.on(Event::StartRequested(exec("id"))), [Action::Decline]);
+    assert_eq!(session.on(Event::TerminalRequested(terminal())), [Action::Decline]);
+    assert_eq!(session.on(Event::ClientEof), [Action::TargetEof]);
+    assert_eq!(session.on(Event::TargetEof), [Action::ClientEof], "nobody waits for an exit that never comes");
+    let actions = session.on(Event::TargetClosed);
+    assert!(matches!(&actions[..], [Action::Finish(ending)] if ending.outcome == Outcome::Completed), "{actions:?}");
+}
+
+#[test]
+fn row_12_nothing_else_can_be_started_on_a_forwarded_connection() {
+    let mut session = forwarding("localhost:5432");
+    for early in [StartRequest::Shell, exec("id"), StartRequest::Subsystem("sftp".into())] {
+        assert_eq!(session.on(Event::StartRequested(early)), [Action::Decline], "before the CA answered");
+    }
+}
+
+#[test]
+fn row_11_a_forward_needs_the_extension_the_destination_and_no_forced_command() {
+    let may = [Extension::PermitPortForwarding];
+    let session = |pattern: &str| SessionRules { forward_to: BTreeSet::from([pattern.parse().unwrap()]), ..SessionRules::default() };
+    let forced = Rules::new(session("*:*"), may.into(), Some(ForceCommand::new("backup").unwrap()));
+    for rules in [forwards("localhost:5432", &[]), forwards("localhost:5433", &may), forced] {
+        let actions = forwarding("localhost:5432").on(Event::Permitted(rules));
+        assert!(matches!(&actions[..], [Action::ClientEof, Action::Finish(ending)] if ending.outcome == Outcome::Refused), "{actions:?}");
+    }
+}
+
 #[test]
 fn row_04_a_forced_command_is_kept_and_rules_out_subsystems() {
     let mut session = permitted(rules(&[], Some("backup")));

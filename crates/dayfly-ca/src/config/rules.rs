@@ -74,6 +74,7 @@ fn check_roles(document: &Document, roles: Vec<Placed<Role>>, inventory: &Invent
             let key = match error {
                 RoleError::DuplicateName(_) => "name",
                 RoleError::NoPrincipals(_) | RoleError::AdmitsNowhere { .. } => "principals",
+                RoleError::ForwardsNothing(_) => "extensions",
                 RoleError::NoTargets(_) | RoleError::UnknownTarget { .. } => "targets",
             };
             roles.iter().rfind(|role| role.value.name == *error.role()).map_or(1, |role| role.line_of(key))

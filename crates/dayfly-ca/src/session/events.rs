@@ -1,6 +1,6 @@
 //! The rows that a session leaves in the log.
 //!
-//! Facts: `bastion`, `connection`, `peer`, `account`, `mode`, `grant`, `parent_key` (the person's), and in a recorded session `key`, `session_serial` and `ends`
+//! Facts: `bastion`, `connection`, `peer`, `account`, `forward` (where a forwarded connection goes), `mode`, `grant`, `parent_key` (the person's), and in a recorded session `key`, `session_serial` and `ends`
 //! (the session certificate's). A refusal before the certificate was verified tells what it said of itself as `shown_key_id`.
 
 use crate::{authority::Authority, identity::BastionCall};
@@ -65,8 +65,12 @@ fn about_session(event: AuditEvent, call: &BastionCall, asked: &SessionRequest) 
         .fact("bastion", &call.bastion.name)
         .fact("connection", asked.connection)
         .fact("peer", asked.peer.to_canonical());
-    match &asked.account {
+    let event = match &asked.account {
         Some(account) => event.fact("account", account),
+        None => event,
+    };
+    match &asked.forward {
+        Some(destination) => event.fact("forward", destination),
         None => event,
     }
 }

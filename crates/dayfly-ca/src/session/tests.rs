@@ -34,6 +34,22 @@ async fn refusal(ca: &Installation, bastion: &str, asked: &SessionRequest) -> Re
 }
 
 #[tokio::test]
+async fn row_11_the_role_says_where_a_session_forwards_to() {
+    let ca = Installation::new();
+    let parent = ca.alices_certificate("db-tunnel", "db1").await;
+    let to = |destination: &str| SessionRequest { forward: Some(destination.parse().unwrap()), ..session_request("gate", &parent, "db1") };
+    for elsewhere in ["localhost:5433", "127.0.0.1:5432", "169.254.169.254:5432"] {
+        assert_eq!(refusal(&ca, "gate", &to(elsewhere)).await, Reason::NotAllowed, "{elsewhere}");
+    }
+    let asked = to("localhost:5432");
+    let permit = open(ca.authority(), &ca.bastion_call("gate").await, &asked).await.unwrap();
+    let certificate = parse(permit.session_certificate.as_deref().unwrap()).unwrap();
+    let standard: Vec<_> = certificate.extensions().keys().filter(|name| name.starts_with("permit-")).collect();
+    assert_eq!(standard, ["permit-port-forwarding"], "no terminal on a connection");
+    assert_eq!(ca.store.events().pop().unwrap().facts["forward"], "localhost:5432");
+}
+
+#[tokio::test]
 async fn a_recorded_session_gets_a_certificate_for_one_login() {
     let ca = Installation::new();
     let parent = ca.alices_certificate("db-admin", "db1").await;

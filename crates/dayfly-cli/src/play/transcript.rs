@@ -36,6 +36,7 @@ fn in_words(event: &Event) -> String {
             }
         }
         Event::Subsystem { name, .. } => format!("subsystem {name}"),
+        Event::Forward { host, port, .. } => format!("connection onwards to {host} port {port}"),
         Event::WindowChange { columns, rows, .. } => format!("terminal resized to {columns}x{rows}"),
         Event::Signal { name, .. } => format!("signal {name}"),
         Event::Eof { stream, .. } => format!("end of {stream}"),

@@ -74,6 +74,27 @@ pub struct SessionCertificate<'a> {
     pub dials_from: &'a [Network],
     /// The key to certify.
     pub public_key: PublicKey,
+    /// What it is to be used for.
+    pub kind: SessionKind,
+}
+
+/// What a session's one channel at the target is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionKind {
+    /// A shell, a command or a subsystem.
+    Session,
+    /// A forwarded connection.
+    Forward,
+}
+
+impl SessionKind {
+    /// The one extension that it may need.
+    fn extension(self) -> Extension {
+        match self {
+            Self::Session => Extension::PermitPty,
+            Self::Forward => Extension::PermitPortForwarding,
+        }
+    }
 }
 
 impl UnsignedCertificate {
@@ -122,7 +143,8 @@ impl UnsignedCertificate {
         if let Some(command) = parent.certificate().force_command() {
             critical_options.push((FORCE_COMMAND, command.as_str().to_owned()));
         }
-        let kept = parent.certificate().extensions().iter().copied().filter(|extension| *extension == Extension::PermitPty).collect();
+        let needed = session.kind.extension();
+        let kept = parent.certificate().extensions().iter().copied().filter(|extension| *extension == needed).collect();
         Ok(Self {
             kind: CertType::User,
             public_key: session.public_key,

@@ -362,7 +362,13 @@ fn admission() -> Admission {
 fn row_31_a_session_certificate_has_the_parents_limits_or_tighter() {
     let bastion = BastionName::new("gate").unwrap();
     let dials_from = ["192.0.2.254/32".parse().unwrap()];
-    let session = |dials_from| SessionCertificate { session: Uuid::from_u128(8), bastion: &bastion, dials_from, public_key: holder() };
+    let session = |dials_from| SessionCertificate {
+        session: Uuid::from_u128(8),
+        bastion: &bastion,
+        dials_from,
+        public_key: holder(),
+        kind: SessionKind::Session,
+    };
     let unsigned = UnsignedCertificate::session(&admission(), session(&dials_from), NOW + 290, 6, [7; 32]).unwrap();
     assert_eq!(unsigned.validity().before(), NOW + 300, "never past its parent");
     let certificate = unsigned.sign(&ca()).unwrap();

@@ -53,11 +53,21 @@ const ROLES: &str = r#"
     principals = ["deploy@{target}"]
     targets = ["web1"]
     max_ttl = "10m"
+
+    [[role]]
+    name = "db-tunnel"
+    principals = ["deploy@{target}"]
+    targets = ["db"]
+    extensions = ["permit-pty", "permit-port-forwarding"]
+    session = { forward_to = ["localhost:5432"] }
 "#;
 
 const POLICY: &str = r#"
     @id("dba-may-use-db-admin")
     permit(principal in Group::"dba", action in [Action::"request", Action::"connect"], resource == Role::"db-admin");
+
+    @id("dba-may-use-db-tunnel")
+    permit(principal in Group::"dba", action in [Action::"request", Action::"connect"], resource == Role::"db-tunnel");
 
     @id("developers-may-use-web")
     permit(principal in Group::"developers", action in [Action::"request", Action::"connect"], resource == Role::"web");
@@ -71,7 +81,7 @@ const POLICY: &str = r#"
 pub struct Sample {
     /// Who may have what.
     pub policy: Policy,
-    /// `db-admin` on `db`, `web` on `web1`.
+    /// `db-admin` and `db-tunnel` on `db`, `web` on `web1`.
     pub roles: Roles,
     /// `db1` and `db2` in `db`, `web1` in `web`.
     pub inventory: Inventory,

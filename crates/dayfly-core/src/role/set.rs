@@ -1,6 +1,6 @@
 //! All roles of an installation, checked beside the inventory that they name.
 
-use super::Role;
+use super::{Extension, Role};
 use crate::{
     name::{RoleName, ScopeName},
     principal::{Principal, PrincipalTemplate},
@@ -42,13 +42,16 @@ pub enum RoleError {
         /// The principal.
         principal: Principal,
     },
+    /// Forwards that no certificate of the role can ask for.
+    #[error("role {0} has forward_to, and its certificates cannot forward: add \"permit-port-forwarding\" to its extensions")]
+    ForwardsNothing(RoleName),
 }
 
 impl RoleError {
     /// The role that it is about.
     pub fn role(&self) -> &RoleName {
         match self {
-            Self::DuplicateName(role) | Self::NoPrincipals(role) | Self::NoTargets(role) => role,
+            Self::DuplicateName(role) | Self::NoPrincipals(role) | Self::NoTargets(role) | Self::ForwardsNothing(role) => role,
             Self::UnknownTarget { role, .. } | Self::AdmitsNowhere { role, .. } => role,
         }
     }
@@ -93,6 +96,9 @@ fn role_errors(role: &Role, inventory: &Inventory) -> Vec<RoleError> {
     }
     if role.targets.is_empty() {
         errors.push(RoleError::NoTargets(role.name.clone()));
+    }
+    if !role.session.forward_to.is_empty() && !role.extensions.contains(&Extension::PermitPortForwarding) {
+        errors.push(RoleError::ForwardsNothing(role.name.clone()));
     }
     let unknown = role.targets.iter().filter(|scope| scope.as_str() != ALL && inventory.within(scope).next().is_none());
     errors.extend(unknown.map(|scope| RoleError::UnknownTarget { role: role.name.clone(), scope: scope.clone() }));

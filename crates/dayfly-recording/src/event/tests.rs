@@ -112,6 +112,7 @@ fn event() -> impl Strategy<Value = Event> {
             asked
         })),
         (channel(), text()).prop_map(|(channel, name)| Event::Subsystem { channel, name }),
+        (channel(), text(), any::<u16>()).prop_map(|(channel, host, port)| Event::Forward { channel, host, port }),
         (channel(), any::<u32>(), any::<u32>()).prop_map(|(channel, columns, rows)| Event::WindowChange { channel, columns, rows }),
         (channel(), text()).prop_map(|(channel, name)| Event::Signal { channel, name }),
         (channel(), stream(), any::<u64>(), bytes())

@@ -51,7 +51,7 @@ async fn a_person_sees_roles_and_destinations_of_their_own() {
     let ca = Installation::new();
     let roles: Roles = ca.call(get(path::ROLES, Purpose::Person, ALICE)).await.json();
     let names: Vec<&str> = roles.roles.iter().map(|role| role.name.as_str()).collect();
-    assert_eq!(names, ["db-admin", "web"]);
+    assert_eq!(names, ["db-admin", "db-tunnel", "web"]);
     assert_eq!(roles.roles[0].principals, ["deploy@{target}"]);
 
     let destinations: Destinations = ca.call(get(path::DESTINATIONS, Purpose::Person, ALICE)).await.json();
