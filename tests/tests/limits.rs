@@ -7,7 +7,7 @@ use dayfly_tests::{
     stack::Stack,
     terminal::Terminal,
 };
-use std::{fs, path::Path, process::Command, time::SystemTime};
+use std::{path::Path, process::Command, time::SystemTime};
 
 /// How long the certificates live that a test sees the end of: long enough to begin with, short enough to wait for.
 const SHORT: &str = "12s";
