@@ -80,6 +80,14 @@ impl Add {
         for name in host_names.iter().map(String::as_str).chain([self.name.as_str()]) {
             ensure!(rules.inventory.get(name).is_none(), "{name} is a target: a bastion's own certificate never carries a target's name");
         }
+        let store = open_store(config)?;
+        let hosts = wait(store.hosts())??;
+        for name in host_names.iter().map(String::as_str).chain([self.name.as_str()]) {
+            let other = hosts.iter().find(|host| !host.disabled && host.names.contains(name));
+            if let Some(other) = other {
+                bail!("{name} is a name of host {}: its certificate would pass for the bastion's", other.name);
+            }
+        }
         let key = enrolled_key::read(&self.key)?;
         let bastion = store::Bastion {
             name: self.name.clone(),
@@ -99,7 +107,7 @@ impl Add {
             .fact("host_names", list(&bastion.host_names))
             .fact("address", bastion.address.as_deref().unwrap_or("none"));
         let told = told(&bastion);
-        wait(open_store(config)?.commit(Change::AddBastion(bastion), about))??;
+        wait(store.commit(Change::AddBastion(bastion), about))??;
         Ok(writeln!(out, "{told}")?)
     }
 
