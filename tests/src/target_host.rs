@@ -9,6 +9,7 @@ use serde_json::Value;
 use std::{
     collections::BTreeMap,
     fs,
+    hash::{BuildHasher, RandomState},
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -31,8 +32,7 @@ impl<'a> TargetHost<'a> {
         let place = directory.path();
         run(Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(place.join("ssh_host_ed25519_key")), b"")?
             .success()?;
-        // Whoever else looks for a port meanwhile finds another: this one is free until sshd takes it, and sshd is asked to at once.
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let port = free_port()?;
         let text = format!(
             "Include {0}/sshd_config.d/*.conf\nPort {port}\nListenAddress 127.0.0.1\nPidFile {0}/pid\nHostKey {0}/ssh_host_ed25519_key\n\
              StrictModes no\nUsePAM no\nLogLevel VERBOSE\nPermitRootLogin prohibit-password\n",
@@ -49,7 +49,8 @@ impl<'a> TargetHost<'a> {
         command.args(["-D", "-e", "-f"]).arg(place.join("sshd_config")).stdin(Stdio::null()).stdout(Stdio::null()).stderr(trace);
         let sshd = command.spawn().context("cannot start sshd")?;
         let host = Self { stack, directory, port, sshd };
-        eventually("sshd does not start", || Ok(host.path("pid").exists().then_some(())))?;
+        eventually("sshd does not start", || Ok(host.path("pid").exists().then_some(())))
+            .with_context(|| host.trace().unwrap_or_default())?;
         Ok(host)
     }
 
@@ -116,6 +117,13 @@ impl<'a> TargetHost<'a> {
         found.remove(&self.path("trace"));
         Ok(found)
     }
+}
+
+/// One below those that outgoing connections use, so that nothing takes it while `sshd` is reloaded and does not listen for a moment.
+fn free_port() -> Result<u16> {
+    let ports = std::iter::repeat_with(|| 10_000 + (RandomState::new().hash_one(0) % 22_000) as u16);
+    let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    ports.take(1000).find(free).context("there is no free port")
 }
 
 impl Drop for TargetHost<'_> {

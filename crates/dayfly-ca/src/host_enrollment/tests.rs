@@ -141,7 +141,7 @@ async fn row_41_a_name_that_has_become_anothers_is_certified_for_nobody() {
 }
 
 #[tokio::test]
-async fn row_41_a_key_of_another_holder_or_a_weak_one_does_not_enrol() {
+async fn row_41_a_key_of_another_holder_does_not_enrol() {
     let ca = Installation::new();
     let mut alice = ca.host_call("db1").await.host;
     // The same host key on two machines proves neither.

@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn row_20_an_older_list_does_not_replace_a_newer_one() {
+    fn row_42_an_older_list_does_not_replace_a_newer_one() {
         let (old, new) = (list(7), list(8));
         assert_eq!(check(&new, Some(&old)).unwrap(), 8);
         assert_eq!(check(&new, Some(&new)).unwrap(), 8);
