@@ -75,7 +75,7 @@ impl<'a> TargetHost<'a> {
         let mut command = self.stack.program("dayfly-ca")?;
         command.args(arguments).env("DAYFLY_CA_CONFIG", self.stack.path("DAYFLY_CA_CONFIG")?);
         let told: Value = serde_json::from_str(&run(&mut command, b"")?.success()?)?;
-        fs::write(self.path("token"), told["token"].as_str().context("a token")?)?;
+        fs::write(self.path("token"), told.get("token").and_then(Value::as_str).context("a token")?)?;
         Ok(told)
     }
 
@@ -107,7 +107,7 @@ impl<'a> TargetHost<'a> {
         let mut command = self.stack.program("dayfly-ca")?;
         command.args(["hosts", "--json"]).env("DAYFLY_CA_CONFIG", self.stack.path("DAYFLY_CA_CONFIG")?);
         let hosts: Vec<Value> = serde_json::from_str(&run(&mut command, b"")?.success()?)?;
-        hosts.into_iter().find(|host| host["name"] == name).context("the CA knows the host")
+        hosts.into_iter().find(|host| host.get("name").is_some_and(|found| found == name)).context("the CA knows the host")
     }
 
     /// Everything in the directory that is not `sshd`'s own: contents by path.
