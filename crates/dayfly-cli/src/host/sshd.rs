@@ -102,7 +102,8 @@ fn hang_up(path: &Path) -> Result<(), Failure> {
     let text = std::fs::read_to_string(path).map_err(|error| failed(&error))?;
     let number: i32 = text.trim().parse().map_err(|error| failed(&error))?;
     // Nought and below would be whole groups of processes.
-    let pid = Pid::from_raw(number).filter(|_| number > 1).ok_or_else(|| failed(&format!("{number} is no process")))?;
+    let pid =
+        Some(number).filter(|number| *number > 1).and_then(Pid::from_raw).ok_or_else(|| failed(&format!("{number} is no process")))?;
     kill_process(pid, Signal::HUP).map_err(|error| failed(&error))
 }
 
