@@ -168,6 +168,32 @@ fn a_host_that_falls_behind_says_so() -> Result<()> {
 }
 
 #[test]
+fn a_host_that_is_no_target_shows_a_certificate_and_keeps_its_logins() -> Result<()> {
+    let stack = Stack::own()?;
+    let host = TargetHost::start(&stack)?;
+    host.name("plain", &["--names", "plain.example.org"])?;
+    host.enroll(&["--no-timer"])?.success()?;
+    let drop_in = fs::read_to_string(host.path("sshd_config.d/00-dayfly.conf"))?;
+    assert!(drop_in.contains("\nHostCertificate ") && !drop_in.contains("TrustedUserCAKeys"), "{drop_in}");
+    assert!(!host.path("dayfly/principals").exists() && !host.path("dayfly/revoked_keys").exists());
+    assert_eq!(host.json(&["status"])?["alarms"].as_array().map(Vec::len), Some(0));
+    assert_eq!(host.at_the_ca("plain")?["stale"], false);
+    // What sshd shows is what the host CA signed.
+    let known_hosts = host.path("known_hosts");
+    let host_ca = fs::read_to_string(stack.path("DAYFLY_CA_DIR")?.join("keys/host_ca.pub"))?;
+    fs::write(&known_hosts, format!("@cert-authority plain.example.org {host_ca}"))?;
+    let answer = eventually("sshd does not answer", || {
+        let mut ssh = Command::new("ssh");
+        ssh.args(["-F", "none", "-o", "BatchMode=yes", "-o", "IdentityAgent=none", "-o", "StrictHostKeyChecking=yes"]);
+        ssh.args(["-o", "HostKeyAlias=plain.example.org", "-o", "PubkeyAuthentication=no", "-p", &host.port().to_string()]);
+        let ended = run(ssh.arg(format!("-oUserKnownHostsFile={}", known_hosts.display())).args(["127.0.0.1", "true"]), b"")?;
+        Ok(Some(ended).filter(|ended| !ended.stderr.contains("Connection refused")))
+    })?;
+    assert!(answer.stderr.contains("Permission denied"), "{}", answer.stderr);
+    Ok(())
+}
+
+#[test]
 fn the_timer_is_installed_where_there_is_a_systemd_and_refused_where_there_is_none() -> Result<()> {
     let stack = Stack::own()?;
     let host = TargetHost::start(&stack)?;

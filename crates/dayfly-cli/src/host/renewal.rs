@@ -6,6 +6,7 @@ use super::{
     place::Place,
     plan::{Change, File, Plan},
     record::Record,
+    sshd::Reload,
     timer::Systemd,
 };
 use crate::{
@@ -49,7 +50,8 @@ pub struct Renewed {
 
 impl Renewal<'_> {
     /// What would be changed. Nothing is, and the CA certifies nothing.
-    pub async fn preview(&self, setup: &HostSetup) -> Result<Renewed, Failure> {
+    pub async fn preview(&mut self, setup: &HostSetup) -> Result<Renewed, Failure> {
+        self.record.stale_after_seconds = setup.stale_after_seconds;
         let (list, krl_number) = self.revocation_list().await?;
         let certificate = self.certificate_that_will_do(setup, false)?;
         let line = certificate.as_ref().and_then(|_| self.certificate_line());
@@ -76,12 +78,13 @@ impl Renewal<'_> {
         let certificate = self.with_needed(setup, |needed| needed.check(&line))?;
         let plan = self.plan(setup, &list, Some(&line))?;
         // Whom to trust, whom to let in and what was revoked is read at every login; the drop-in and the certificate are read once.
-        let reload = plan.touches(&self.place.drop_in()) || plan.touches(&self.place.certificate());
+        let is_read_once = plan.touches(&self.place.drop_in()) || plan.touches(&self.place.certificate());
+        let reload = is_read_once && self.record.sshd.reload != Reload::None;
         let drop_in = contents::drop_in(setup, self.place);
         let sshd = &self.record.sshd;
         plan.apply(|| {
             sshd.check()?;
-            sshd.obeys(&drop_in)?;
+            sshd.obeys(&self.place.drop_in(), &drop_in)?;
             if reload { sshd.reload() } else { Ok(()) }
         })?;
         if let Some(systemd) = self.systemd {

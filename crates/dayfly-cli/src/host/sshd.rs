@@ -49,9 +49,9 @@ impl Sshd {
         )))
     }
 
-    /// Whether every directive of `drop_in` is in force: `sshd -T` shows each as it is written there. Of two values the first one counts, so an earlier line
+    /// Whether every directive of `drop_in`, which is at `path`, is in force: `sshd -T` shows each as it is written there. Of two values the first one counts, so an earlier line
     /// can take one away, and a configuration that includes no drop-in takes all.
-    pub fn obeys(&self, drop_in: &str) -> Result<(), Failure> {
+    pub fn obeys(&self, path: &Path, drop_in: &str) -> Result<(), Failure> {
         let output = self.run("-T")?;
         if !output.status.success() {
             return Err(Failure::new(Kind::Failed, "sshd does not show its configuration").because(said(&output)));
@@ -64,7 +64,7 @@ impl Sshd {
         }
         Err(Failure::new(Kind::Failed, format!("sshd would not obey: {}", missing.join("; ")))
             .because(format!("an earlier line of {} says otherwise, or nothing there includes the drop-in", self.config.display()))
-            .remedy("have it begin with: Include /etc/ssh/sshd_config.d/*.conf; and take the other lines away"))
+            .remedy(format!("have it begin with: Include {}; and take the other lines away", path.with_file_name("*.conf").display())))
     }
 
     /// Has it read its configuration anew.

@@ -18,7 +18,7 @@ use dayfly_core::{
 };
 use serde::Serialize;
 use std::{collections::BTreeSet, io::Write, path::Path, time::Duration};
-use time::OffsetDateTime;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 /// The longest that a token may be good for, in seconds: a week.
 const LONGEST_LIFE_SECONDS: u64 = 7 * 24 * 60 * 60;
@@ -162,7 +162,8 @@ impl Made {
             };
             return Ok(writeln!(out, "{}", serde_json::to_string_pretty(&told)?)?);
         }
-        writeln!(out, "{} may enrol once, until {}, for the names {}", host.name, self.expires_at, list(&host.names))?;
+        let expires_at = self.expires_at.format(&Rfc3339)?;
+        writeln!(out, "{} may enrol once, until {expires_at}, for the names {}", host.name, list(&host.names))?;
         writeln!(out, "\n  {}\n", self.text.as_str())?;
         Ok(writeln!(
             out,

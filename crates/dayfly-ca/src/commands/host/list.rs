@@ -20,7 +20,7 @@ pub struct List {
     /// Print JSON, an array
     #[arg(long)]
     json: bool,
-    /// Only hosts whose revocation list is stale
+    /// Only hosts that have fallen behind
     #[arg(long)]
     stale: bool,
 }
@@ -67,6 +67,9 @@ impl<'a> Listed<'a> {
         let krl = report.and_then(|report| report.krl.as_ref());
         let current_at = report.and_then(|report| report.current_at);
         let age = current_at.map(|at| now.saturating_sub(at));
+        // A host that is no target lets nobody in, so it has no list: it is late if it is not heard.
+        let heard_at = if host.target.is_some() { current_at } else { report.map(|report| report.seen_at) };
+        let is_late = heard_at.is_none_or(|at| now.saturating_sub(at) > rules.stale_after.as_secs());
         let state = match (host.disabled, host.key.is_some(), now >= host.token.expires_at) {
             (true, ..) => "disabled",
             (_, true, _) => "enrolled",
@@ -87,7 +90,7 @@ impl<'a> Listed<'a> {
             krl_current_at: current_at,
             krl_age_seconds: age,
             // A host that is not enrolled, or no longer, has no list to be late with.
-            stale: state == "enrolled" && age.is_none_or(|age| age > rules.stale_after.as_secs()),
+            stale: state == "enrolled" && is_late,
             trusted: report.map(|report| report.trusted.iter().map(String::as_str).collect()).unwrap_or_default(),
         }
     }
@@ -135,6 +138,9 @@ mod tests {
         };
         assert!(!stale(Some(1000), 1600) && stale(Some(1000), 1601));
         assert!(stale(None, 1000), "seen, and never with the current one");
+        let report = HostReportHeld { seen_at: 1000, krl: None, current_at: None, trusted: BTreeSet::new() };
+        let no_target = Host { report: Some(report), target: None, ..host("db1", &["db1"], Some(1), "t", 0) };
+        assert!(!Listed::of(&no_target, rules, 1600).stale && Listed::of(&no_target, rules, 1601).stale);
         assert!(!Listed::of(&host("db1", &["db1"], None, "t", 2000), rules, 1000).stale, "it has not enrolled");
         assert_eq!(Listed::of(&host("db1", &["db1"], None, "t", 1000), rules, 1000).state, "token expired");
     }
