@@ -7,4 +7,5 @@ pub mod forgery;
 pub mod peers;
 pub mod secrets;
 pub mod stack;
+pub mod target_host;
 pub mod terminal;

@@ -39,3 +39,14 @@ pub const BASTION_HOST_CERTIFICATE: &str = "/v1/bastion/host-certificate";
 pub const BASTION_INNER_HOST_CERTIFICATE: &str = "/v1/bastion/inner-host-certificate";
 /// `POST`, bastion: [`crate::bastion::EventBatch`] → [`crate::bastion::EventReceipt`].
 pub const BASTION_EVENTS: &str = "/v1/bastion/events";
+
+/// `POST`, host with a token: [`crate::host::HostEnrollment`] → [`crate::bastion::HostCertificate`].
+pub const HOST_ENROLLMENT: &str = "/v1/host/enrollment";
+/// `POST`, host with a token, which stays good: [`crate::host::HostEnrollment`] → [`crate::host::HostSetup`].
+pub const HOST_ENROLLMENT_PREVIEW: &str = "/v1/host/enrollment/preview";
+/// `POST`, host: [`crate::host::HostCertificateRenewal`] → [`crate::bastion::HostCertificate`].
+pub const HOST_CERTIFICATE: &str = "/v1/host/certificate";
+/// `GET`, host: [`crate::host::HostSetup`].
+pub const HOST_SETUP: &str = "/v1/host/setup";
+/// `POST`, host: [`crate::host::HostReport`] → [`crate::host::HostReceipt`].
+pub const HOST_REPORT: &str = "/v1/host/report";

@@ -1,6 +1,6 @@
 //! The command line's grammar.
 
-use crate::commands::{bastion, check, completions, init, log, serve, user};
+use crate::commands::{bastion, check, completions, host, init, log, serve, user};
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -42,6 +42,12 @@ pub enum Command {
     /// Enrol and list bastions
     #[command(subcommand, after_help = EXIT_CODES)]
     Bastion(bastion::Bastion),
+    /// Enrol, disable and list hosts
+    #[command(subcommand, after_help = EXIT_CODES)]
+    Host(host::Host),
+    /// Show each host: its names, its certificate, when it was seen, and whether its revocation list is stale
+    #[command(after_help = EXIT_CODES)]
+    Hosts(host::List),
     /// Print the pin of the TLS certificate's key, in curl's form
     #[command(after_help = EXIT_CODES)]
     Pin,

@@ -26,7 +26,7 @@ pub struct Assembled {
 
 /// Opens keys, store and TLS files, and puts everything where it belongs.
 pub fn assemble(config: Config) -> anyhow::Result<Assembled> {
-    let Config { origin, store, tls, keys, limits, rules, .. } = config;
+    let Config { origin, store, tls, keys, limits, hosts, rules, .. } = config;
     let acceptor = tls::acceptor(&tls)?;
     let keyring = Keyring::load(&keys, Passphrase::from_environment()?.as_ref())?;
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&store).with_context(|| format!("{} cannot be opened", store.display()))?);
@@ -35,7 +35,7 @@ pub fn assemble(config: Config) -> anyhow::Result<Assembled> {
     let challenges = Arc::new(challenges);
     let callers =
         EnrolledKeys { origin: origin.clone(), challenges: Arc::clone(&challenges), store: Arc::clone(&store), clock: Arc::clone(&clock) };
-    let authority = Authority { origin, keyring, store, clock, rules: ArcSwap::from_pointee(rules) };
+    let authority = Authority { origin, keyring, store, clock, hosts, rules: ArcSwap::from_pointee(rules) };
     let service = Service::new(authority, Box::new(callers), challenges, limits);
     Ok(Assembled { service: Arc::new(service), tls: Arc::new(ArcSwap::from_pointee(acceptor)) })
 }

@@ -1,7 +1,7 @@
 //! What every pipeline works with: the CA's name, keys, store, clock and rules.
 
 use crate::{
-    config::RuleBook,
+    config::{HostRules, RuleBook},
     failure::Failure,
     signer::Keyring,
     store::{Store, StoreError},
@@ -33,6 +33,8 @@ pub struct Authority {
     pub store: Arc<dyn Store>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
+    /// What is asked of hosts.
+    pub hosts: HostRules,
     /// Who may have what, where. Replaced as a whole when the configuration is read anew.
     pub rules: ArcSwap<RuleBook>,
 }

@@ -52,6 +52,11 @@ fn is_a_bastions(event: Event) -> bool {
         | Event::UserAdded
         | Event::UserDisabled
         | Event::BastionAdded
+        | Event::HostAdded
+        | Event::HostTokenIssued
+        | Event::HostEnrolled
+        | Event::HostReported
+        | Event::HostDisabled
         | Event::RequestRefused
         | Event::CertificateIntended
         | Event::CertificateIssued

@@ -21,6 +21,7 @@ pub mod bastion;
 pub mod check;
 pub mod completions;
 mod enrolled_key;
+pub mod host;
 pub mod init;
 pub mod log;
 mod pin;
@@ -50,6 +51,8 @@ fn dispatch(Arguments { config, command }: &Arguments, out: &mut dyn Write) -> a
         Command::Serve(serve) => serve.run(config, out),
         Command::User(user) => user.run(config, out),
         Command::Bastion(bastion) => bastion.run(config, out),
+        Command::Host(host) => host.run(config, out),
+        Command::Hosts(list) => list.run(config, out),
         Command::Pin => pin::run(config, out),
         Command::Log(log) => log.run(config, out),
         Command::Completions(completions) => completions.run(out),

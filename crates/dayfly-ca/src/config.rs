@@ -13,6 +13,7 @@ use std::{
 };
 
 mod document;
+mod hosts;
 mod limits;
 mod rules;
 pub(crate) mod settings;
@@ -32,8 +33,19 @@ pub struct Config {
     pub keys: KeyFiles,
     /// What callers may use up.
     pub limits: Limits,
+    /// What is asked of hosts.
+    pub hosts: HostRules,
     /// Who may have what, where.
     pub rules: RuleBook,
+}
+
+/// What is asked of hosts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HostRules {
+    /// How long a host certificate lives.
+    pub certificate_ttl: Duration,
+    /// How long a host may be without the current revocation list before it counts as stale.
+    pub stale_after: Duration,
 }
 
 /// The TLS certificate (chain) and its private key, PEM.
@@ -112,8 +124,19 @@ impl Config {
     pub fn load(path: &Path) -> Result<Self, Mistakes> {
         let Examined { settings, rules, mistakes } = examine(path);
         let (Some(settings), Some(rules)) = (settings, rules) else { return Err(mistakes) };
-        let Settings { origin, listen, store, tls, keys, limits } = settings;
-        mistakes.or(Self { origin, listen, store, tls, keys, limits, rules })
+        let Settings { origin, listen, store, tls, keys, limits, hosts } = settings;
+        mistakes.or(Self { origin, listen, store, tls, keys, limits, hosts, rules })
+    }
+
+    /// What is asked of hosts, and nothing else.
+    pub fn host_rules(path: &Path) -> Result<HostRules, Mistakes> {
+        let document = Document::read(path)?;
+        let table = document.table()?;
+        let mut mistakes = Mistakes::default();
+        match hosts::read(&document, table, &mut mistakes) {
+            Some(rules) => mistakes.or(rules),
+            None => Err(mistakes),
+        }
     }
 
     /// The store's file and nothing else: whoever has to disable somebody now cannot be kept from it by a mistake in a policy.

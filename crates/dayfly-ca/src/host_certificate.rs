@@ -1,6 +1,10 @@
-//! Host certificates: a bastion's own, and those it shows when it answers for a recorded target.
+//! Host certificates: a bastion's own, those it shows when it answers for a recorded target, and those of enrolled hosts.
 //!
-//! Facts of its events: `kind` (`bastion` or `inner`), `bastion`, `names`, `key` and `ends`.
+//! Facts of its events: `kind` (`bastion`, `inner` or `host`), `bastion` or `host`, `names`, `key` and `ends`.
+
+mod of_host;
+
+pub use of_host::{for_host, names_for};
 
 use crate::{
     authority::{Authority, random_nonce, random_serial, sign},
@@ -40,7 +44,7 @@ async fn certify_bastion(authority: &Authority, call: &BastionCall, asked: &Host
     let now = authority.clock.unix_seconds();
     let unsigned = UnsignedCertificate::host(&bastion.name, &names, key.clone(), HOST_TTL_SECONDS, now, random_serial(), random_nonce())?;
     let event = about_bastion(authority.event(Event::HostCertificateIssued, Outcome::Done), call, "bastion");
-    finish(authority, unsigned, Kind::Bastion, Change::None, event.fact("key", fingerprint(key.key_data()))).await
+    finish(authority, unsigned, Kind::Host, Change::None, event.fact("key", fingerprint(key.key_data()))).await
 }
 
 /// The certificate that a bastion shows when it answers for a recorded target: that name alone, on a key that carries no other. Either answer is in the
@@ -107,7 +111,7 @@ fn key_in_use(why: &str) -> Refusal {
 
 /// Which of the two authorities for hosts signs.
 enum Kind {
-    Bastion,
+    Host,
     Inner,
 }
 
@@ -121,7 +125,7 @@ async fn finish(
     let ends_at = unsigned.validity().before();
     let event = event.serial(unsigned.serial()).fact("names", unsigned.principals().join(",")).fact("ends", ends_at);
     let signer = match kind {
-        Kind::Bastion => &authority.keyring.host_ca,
+        Kind::Host => &authority.keyring.host_ca,
         Kind::Inner => &authority.keyring.inner_host_ca,
     };
     let certificate = sign(unsigned, signer).await?.to_openssh()?;

@@ -2,7 +2,7 @@
 //!
 //! | Module | What it is |
 //! |---|---|
-//! | `trust`, `certificates`, `people`, `log`, `sessions`, `bastion` | a file per resource |
+//! | `trust`, `certificates`, `people`, `log`, `sessions`, `bastion`, `host` | a file per resource |
 //! | `caller` | who calls: every route but those of `trust` stands behind it |
 //! | `problem` | outcomes → RFC 9457 problems and statuses |
 //! | `limits` | what requests may use up |
@@ -11,6 +11,7 @@
 mod bastion;
 mod caller;
 mod certificates;
+mod host;
 mod limits;
 mod log;
 pub mod openapi;
@@ -38,8 +39,9 @@ use axum::{
     response::Response,
     routing::{get, post},
 };
+use caller::Kind;
 use dayfly_api::path;
-use dayfly_core::signed_request::{CHALLENGE_HEADER, Purpose};
+use dayfly_core::signed_request::CHALLENGE_HEADER;
 use std::{net::IpAddr, sync::Arc};
 
 /// Requests that may fail to prove who sent them, from one address at once and a second from then on; further ones are turned away unread.
@@ -83,7 +85,7 @@ impl Service {
     }
 }
 
-/// All routes. What a person's key signs opens no bastion's route, and the other way round; what nobody signs opens the public ones.
+/// All routes. What a person's key signs opens no bastion's or host's route, and the other way round; what nobody signs opens the public ones.
 pub fn router(service: &Arc<Service>) -> Router {
     let people = Router::new()
         .route(path::WHOAMI, get(people::whoami))
@@ -98,13 +100,21 @@ pub fn router(service: &Arc<Service>) -> Router {
         .route(path::BASTION_HOST_CERTIFICATE, post(bastion::host_certificate))
         .route(path::BASTION_INNER_HOST_CERTIFICATE, post(bastion::inner_host_certificate));
     let events = Router::new().route(path::BASTION_EVENTS, post(bastion::events));
+    let enrolling =
+        Router::new().route(path::HOST_ENROLLMENT, post(host::enroll)).route(path::HOST_ENROLLMENT_PREVIEW, post(host::preview));
+    let hosts = Router::new()
+        .route(path::HOST_CERTIFICATE, post(host::certificate))
+        .route(path::HOST_SETUP, get(host::setup))
+        .route(path::HOST_REPORT, post(host::report));
     let batch_bytes = service.limits.body_bytes;
     let call_bytes = batch_bytes.min(LARGEST_CALL);
     Router::new()
         .merge(trust::routes())
-        .merge(caller::behind(service, Purpose::Person, call_bytes, people))
-        .merge(caller::behind(service, Purpose::Bastion, call_bytes, bastions))
-        .merge(caller::behind(service, Purpose::Bastion, batch_bytes, events))
+        .merge(caller::behind(service, Kind::Person, call_bytes, people))
+        .merge(caller::behind(service, Kind::Bastion, call_bytes, bastions))
+        .merge(caller::behind(service, Kind::Bastion, batch_bytes, events))
+        .merge(caller::behind(service, Kind::EnrollingHost, call_bytes, enrolling))
+        .merge(caller::behind(service, Kind::Host, call_bytes, hosts))
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .layer(from_fn_with_state(Arc::clone(service), limits::bound))

@@ -2,9 +2,13 @@
 
 pub mod challenge;
 pub mod enrolled_key;
+pub mod enrollment_token;
 pub mod possession;
 
-use crate::store::{Bastion, StoreError};
+use crate::store::{
+    Bastion, StoreError,
+    host::{Host, HostKey},
+};
 use dayfly_core::{
     context::Context,
     identity::{Identity, Subject},
@@ -59,6 +63,21 @@ pub trait CallerCheck: Send + Sync {
 
     /// The bastion that signed `request`.
     fn bastion<'a>(&'a self, request: PresentedRequest<'a>) -> Check<'a, Bastion>;
+
+    /// The enrolled host whose host key signed `request`.
+    fn host<'a>(&'a self, request: PresentedRequest<'a>) -> Check<'a, Host>;
+
+    /// The host whose token `request` holds, and the key that signed it.
+    fn enrolling_host<'a>(&'a self, request: PresentedRequest<'a>) -> Check<'a, EnrollingHost>;
+}
+
+/// A host that showed a token which is good, with a key that it holds.
+#[derive(Debug, Clone)]
+pub struct EnrollingHost {
+    /// Whose token that is.
+    pub host: Host,
+    /// The key that signed the request: strong, and held by whoever sent it.
+    pub key: HostKey,
 }
 
 /// A call by a person or machine.
@@ -88,4 +107,22 @@ pub struct BastionCall {
     pub context: Context,
     /// The challenge that the call answered, which a proof of possession is bound to.
     pub challenge: String,
+}
+
+/// A call by an enrolled host.
+#[derive(Debug, Clone)]
+pub struct HostCall {
+    /// Which host.
+    pub host: Host,
+    /// When and from where.
+    pub context: Context,
+}
+
+/// A call by a host that has a token.
+#[derive(Debug, Clone)]
+pub struct EnrollingHostCall {
+    /// Which host, with which key.
+    pub enrolling: EnrollingHost,
+    /// When and from where.
+    pub context: Context,
 }

@@ -4,11 +4,15 @@
 
 use crate::{
     authority::Authority,
-    config::{Limits, RuleBook},
+    config::{HostRules, Limits, RuleBook},
     http::Service,
-    identity::{BastionCall, PersonCall, challenge::Challenges, enrolled_key::EnrolledKeys},
+    identity::{BastionCall, HostCall, PersonCall, challenge::Challenges, enrolled_key::EnrolledKeys, enrollment_token},
     signer::Keyring,
-    store::{Bastion, Person, Store, memory::MemoryStore},
+    store::{
+        Bastion, Person, Store,
+        host::{Host, HostKey, HostToken},
+        memory::MemoryStore,
+    },
 };
 use arc_swap::ArcSwap;
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -44,6 +48,10 @@ pub(crate) const CAROL: u8 = 12;
 pub(crate) const MALLORY: u8 = 13;
 pub(crate) const GATE: u8 = 20;
 pub(crate) const SIDE: u8 = 21;
+/// The host key of `db1`, which is enrolled.
+pub(crate) const DB1: u8 = 22;
+/// The token of `web1`, which may enrol for an hour.
+pub(crate) const WEB1_TOKEN: &str = "dayfly-host-of-web1";
 /// A key that is enrolled nowhere and may be certified.
 pub(crate) const FRESH: u8 = 30;
 
@@ -68,6 +76,8 @@ impl Installation {
         store.put_bastion(bastion("gate", GATE, "all", "192.0.2.1"));
         store.put_bastion(bastion("side", SIDE, "web", "192.0.2.2"));
         let clock = Arc::new(FixedClock::at(sample::context().now.unix_timestamp()));
+        store.put_host(host("db1", &["db1", "192.0.2.11"], Some(DB1), "used", 0));
+        store.put_host(host("web1", &["web1", "www.example.org"], None, WEB1_TOKEN, clock.unix_seconds() + 3600));
         let challenges = Arc::new(Challenges::new(limits.challenge_lifetime.as_secs()).unwrap());
         let (as_store, as_clock): (Arc<dyn Store>, Arc<dyn Clock>) = (Arc::clone(&store) as _, Arc::clone(&clock) as _);
         let callers = EnrolledKeys {
@@ -78,7 +88,14 @@ impl Installation {
         };
         let Sample { policy, roles, inventory, .. } = Sample::new();
         let rules = ArcSwap::from_pointee(RuleBook { roles, inventory, policy });
-        let authority = Authority { origin: ORIGIN.to_owned(), keyring: keyring(), store: as_store, clock: as_clock, rules };
+        let authority = Authority {
+            origin: ORIGIN.to_owned(),
+            keyring: keyring(),
+            store: as_store,
+            clock: as_clock,
+            hosts: HostRules::default(),
+            rules,
+        };
         Self { store, clock, service: Arc::new(Service::new(authority, Box::new(callers), challenges, limits)) }
     }
 
@@ -98,6 +115,12 @@ impl Installation {
     pub(crate) async fn bastion_call(&self, name: &str) -> BastionCall {
         let bastion = self.store.bastions().await.unwrap().into_iter().find(|bastion| bastion.name.as_str() == name).unwrap();
         BastionCall { bastion, context: sample::context(), challenge: CHALLENGE.to_owned() }
+    }
+
+    /// A call by an enrolled host.
+    pub(crate) async fn host_call(&self, name: &str) -> HostCall {
+        let host = self.store.hosts().await.unwrap().into_iter().find(|host| host.name.as_str() == name).unwrap();
+        HostCall { host, context: sample::context() }
     }
 
     /// alice's certificate for `deploy` at `target`, as the CA issues it.
@@ -135,6 +158,20 @@ fn person(name: &str, seed: u8, groups: &[&str]) -> Person {
         key_fingerprint: fingerprint(SeedSigner::new(seed).public_key()),
         public_key: line(seed),
         groups: groups.iter().map(|group| GroupName::new(*group).unwrap()).collect(),
+        disabled: false,
+    }
+}
+
+/// A host that is the target of its name: enrolled with the key of a seed, or waiting with a token.
+pub(crate) fn host(name: &str, names: &[&str], seed: Option<u8>, token: &str, expires_at: u64) -> Host {
+    Host {
+        name: name.parse().unwrap(),
+        names: names.iter().map(|name| name.parse().unwrap()).collect(),
+        target: Some(name.parse().unwrap()),
+        token: HostToken { digest: enrollment_token::digest(token), expires_at, is_used: seed.is_some() },
+        key: seed.map(|seed| HostKey { fingerprint: fingerprint(SeedSigner::new(seed).public_key()), line: line(seed) }),
+        certificate: None,
+        report: None,
         disabled: false,
     }
 }

@@ -12,6 +12,7 @@
 //! | [`identity`] | who calls: challenges, signed requests, proofs of possession |
 //! | [`authority`] | what every pipeline works with |
 //! | [`issue`], [`session`], [`host_certificate`] | the pipelines that sign |
+//! | [`host_enrollment`], [`host_setup`], [`host_report`] | hosts: enrolled by a one-time token, told what to trust, seen to hold it |
 //! | [`bastion_events`], [`review`], [`refused_request`] | what else goes to the log, and who reads it |
 //! | [`overview`], [`bastion_inventory`], [`trust`] | what people, bastions and everybody may know |
 //! | [`http`], [`address_rate`] | requests in, outcomes out, and what they may use up |
@@ -32,6 +33,9 @@ pub mod commands;
 pub mod config;
 pub mod failure;
 pub mod host_certificate;
+pub mod host_enrollment;
+pub mod host_report;
+pub mod host_setup;
 pub mod http;
 pub mod identity;
 pub mod issue;

@@ -3,6 +3,7 @@
 //! Nothing changes without an event: [`Store::commit`] makes a change and appends its event in one transaction, or does neither. It answers when both
 //! are on disk. The log's rows are linked inside that transaction, whoever appends.
 
+pub mod host;
 #[cfg(test)]
 pub(crate) mod memory;
 pub mod sqlite;
@@ -14,8 +15,9 @@ use dayfly_core::{
     audit::AuditEvent,
     identity::Subject,
     log_link::Hash,
-    name::{BastionName, GroupName, ScopeName, TargetName},
+    name::{BastionName, GroupName, HostName, ScopeName, TargetName},
 };
+use host::{Host, HostCertificateNote, HostReportNote, HostToken};
 use std::{collections::BTreeSet, future::Future, pin::Pin};
 use uuid::Uuid;
 
@@ -60,6 +62,10 @@ pub enum Unique {
     Person,
     /// A bastion's name.
     Bastion,
+    /// A host's name.
+    Host,
+    /// The one use of an enrolment token.
+    HostToken,
     /// An enrolled key.
     Key,
     /// An inner host key, which carries one name only.
@@ -73,6 +79,8 @@ impl std::fmt::Display for Unique {
             Self::Session => "a session with this id",
             Self::Person => "a person of this name",
             Self::Bastion => "a bastion of this name",
+            Self::Host => "a host of this name",
+            Self::HostToken => "an enrolment by this token",
             Self::Key => "an enrolment of this key",
             Self::InnerHostKey => "an inner host certificate of this key for another name",
         })
@@ -103,6 +111,32 @@ pub enum Change {
         /// The target.
         target: TargetName,
     },
+    /// A host may enrol.
+    AddHost(Host),
+    /// A host may enrol, once more or again, also one that was disabled. What key it has stays good until then, unless it was disabled.
+    IssueHostToken {
+        /// The host.
+        host: HostName,
+        /// Its new token.
+        token: HostToken,
+    },
+    /// A host used its token to enrol this key in the place of any earlier one. A token that is not its, or was used, is a conflict.
+    EnrollHost {
+        /// The host.
+        host: HostName,
+        /// SHA-256 of the token.
+        token: [u8; 32],
+        /// `SHA256:…` of the key.
+        key_fingerprint: String,
+        /// The key, one OpenSSH line.
+        public_key: String,
+    },
+    /// A host certificate was signed for an enrolled host.
+    NoteHostCertificate(HostCertificateNote),
+    /// What a host told that it holds. A report that tells nothing new is noted, and its event left out.
+    NoteHostReport(HostReportNote),
+    /// A host is disabled: no new certificates, and its token is of no use.
+    DisableHost(HostName),
     /// A bastion's event of this number; one that is there already is left out together with its event, and one that is not the next is refused.
     BastionEvent {
         /// The bastion.
@@ -196,8 +230,8 @@ pub struct Row {
 
 /// What the CA remembers, and the log.
 pub trait Store: Send + Sync {
-    /// Makes `change` and appends `event`, both or neither, and answers when they are on disk. [`Change::BastionEvent`] that was there already
-    /// answers with the log's head.
+    /// Makes `change` and appends `event`, both or neither, and answers when they are on disk. [`Change::BastionEvent`] that was there already, and
+    /// [`Change::NoteHostReport`] that tells nothing new, answer with the log's head.
     fn commit(&self, change: Change, event: AuditEvent) -> Answer<'_, Position>;
 
     /// The person that a key is enrolled for, disabled or not.
@@ -214,6 +248,15 @@ pub trait Store: Send + Sync {
 
     /// All bastions, by name.
     fn bastions(&self) -> Answer<'_, Vec<Bastion>>;
+
+    /// The host that a key is enrolled for, disabled or not.
+    fn host_by_key<'a>(&'a self, key_fingerprint: &'a str) -> Answer<'a, Option<Host>>;
+
+    /// The host that a token was made for, used or not; by SHA-256 of the token.
+    fn host_by_token<'a>(&'a self, token: &'a [u8; 32]) -> Answer<'a, Option<Host>>;
+
+    /// All hosts, by name.
+    fn hosts(&self) -> Answer<'_, Vec<Host>>;
 
     /// The certificate of this serial, if it was issued.
     fn certificate(&self, serial: u64) -> Answer<'_, Option<Certificate>>;

@@ -310,3 +310,71 @@ fn every_command_explains_itself_and_its_exit_codes() {
         assert!(ca.succeeds(&["completions", shell]).contains("dayfly-ca"));
     }
 }
+
+#[test]
+fn a_host_is_named_given_a_token_watched_and_disabled() {
+    let ca = Ca::new();
+    let added = ca.json(&["host", "add", "db1", "--target", "db1", "--names", "db1.example.org,2001:DB8::11", "--json"]);
+    assert_eq!(added["names"], serde_json::json!(["2001:db8::11", "db1", "db1.example.org"]));
+    let token = added["token"].as_str().unwrap().to_owned();
+    assert!(token.starts_with("dayfly-host-") && token.len() > 50);
+    let listed = ca.json(&["hosts", "--json"]);
+    assert_eq!(
+        (listed[0]["name"].as_str(), listed[0]["state"].as_str(), &listed[0]["stale"]),
+        (Some("db1"), Some("waiting"), &Value::Bool(false))
+    );
+    assert_eq!(ca.succeeds(&["hosts"]), ca.succeeds(&["host", "list"]));
+
+    let again = ca.json(&["host", "token", "db1", "--expires", "2d", "--json"]);
+    assert_ne!(again["token"].as_str(), Some(token.as_str()));
+    ca.succeeds(&["host", "disable", "db1"]);
+    assert!(ca.succeeds(&["host", "disable", "db1"]).contains("already"));
+    assert!(ca.succeeds(&["hosts"]).contains("disabled"));
+    let kinds: Vec<String> = ca.events().iter().map(|event| event["event"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(kinds, ["host.added", "host.token_issued", "host.disabled"]);
+    // Nothing but the printed line holds the token.
+    for path in files(&ca.path("ca")).iter().filter(|path| path.is_file()) {
+        let bytes = fs::read(path).unwrap();
+        assert!(!bytes.windows(token.len()).any(|window| window == token.as_bytes()), "{}", path.display());
+    }
+}
+
+#[test]
+fn row_41_a_host_is_not_named_after_somebody_else() {
+    let ca = Ca::new();
+    let key = ca.key("b1", &["-t", "ed25519"]);
+    ca.succeeds(&[
+        "bastion",
+        "add",
+        "b1",
+        "--key",
+        &key,
+        "--targets",
+        "all",
+        "--dials-from",
+        "192.0.2.1",
+        "--address",
+        "gate.example.org:22",
+    ]);
+    ca.succeeds(&["host", "add", "one", "--names", "one.example.org"]);
+    for (arguments, says) in [
+        (&["host", "add", "two", "--names", "b1"][..], "bastion b1"),
+        (&["host", "add", "two", "--names", "gate.example.org"], "bastion b1"),
+        (&["host", "add", "two", "--names", "web1"], "is a target"),
+        (&["host", "add", "two", "--target", "web1", "--names", "db1"], "is a target"),
+        (&["host", "add", "two", "--names", "one.example.org"], "host one"),
+        (&["host", "add", "one", "--names", "other.example.org"], "exists already"),
+        (&["host", "add", "two", "--target", "db9"], "no target db9"),
+        (&["host", "add", "two", "--names", "*.example.org"], "wildcard"),
+        (&["host", "add", "two", "--names", "a", "--expires", "8d"], "7d"),
+        (&["host", "add", "two"], "--names"),
+        (&["host", "token", "nine"], "no host nine"),
+        (
+            &["bastion", "add", "b2", "--key", &key, "--targets", "all", "--dials-from", "192.0.2.1", "--host-name", "one.example.org"],
+            "host one",
+        ),
+    ] {
+        let (code, said) = ca.fails(arguments);
+        assert!(code != 0 && said.contains(says), "{arguments:?}: {said}");
+    }
+}

@@ -2,6 +2,7 @@
 
 mod cert;
 mod completions;
+pub mod host;
 mod inspect;
 mod log;
 mod login;
@@ -36,6 +37,9 @@ pub enum Command {
     /// Verify and read the audit log
     #[command(subcommand)]
     Log(log::Command),
+    /// Enrol this host, and keep its certificate, whom its sshd trusts, and its revocation list
+    #[command(subcommand)]
+    Host(host::Command),
     /// Print completions for a shell
     Completions(completions::Arguments),
     /// Print the reference of all commands
@@ -76,6 +80,7 @@ pub async fn run(command: Command, context: &Context<'_>) -> Result<ExitCode, Fa
         Command::SshConfig(arguments) => ssh_config::run(&arguments, context).await?,
         Command::Sessions(command) => sessions::run(command, context).await?,
         Command::Log(command) => return log::run(command, context).await,
+        Command::Host(command) => return host::run(command, context.output).await,
         Command::Completions(arguments) => completions::run(&arguments)?,
         Command::Reference => reference::run(context)?,
     }

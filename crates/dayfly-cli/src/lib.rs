@@ -7,6 +7,7 @@
 //! | [`identity`], [`agent`] | the keys that prove who the person is; the running ssh-agent |
 //! | [`state`] | files that are the person's alone |
 //! | [`certificate`] | what a certificate on this host is good for, and explaining one |
+//! | [`host`] | this host at the CA: its certificate, and what its `sshd` is told |
 //! | [`log`] | reading the log, following its links, remembering what was verified |
 //! | [`ssh_config`] | what OpenSSH is told |
 //! | [`play`] | showing a recording without obeying it |
@@ -18,6 +19,7 @@ pub mod certificate;
 pub mod commands;
 pub mod connection;
 pub mod error;
+pub mod host;
 pub mod identity;
 pub mod log;
 pub mod login;
@@ -28,7 +30,7 @@ pub mod state;
 
 use args::Arguments;
 use clap::{Parser, error::ErrorKind};
-use commands::Context;
+use commands::{Command, Context};
 use error::{Failure, Kind};
 use output::{Form, Output};
 use std::{io, process::ExitCode};
@@ -57,6 +59,10 @@ pub fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments, output: &Output) -> Result<ExitCode, Failure> {
+    // A host has nobody who is logged in, and its timer no home.
+    if let Command::Host(command) = arguments.command {
+        return commands::host::run(command, output).await;
+    }
     let context = Context::new(arguments.home, output)?;
     commands::run(arguments.command, &context).await
 }

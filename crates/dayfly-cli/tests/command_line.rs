@@ -72,6 +72,11 @@ fn exit_codes_and_remedies() {
         (&["login", "https://ca.example"], 4, "ssh-keygen"),
         (&["inspect", "/nonexistent"], 1, "/nonexistent"),
         (&["sessions", "play", SESSION], 2, "--recordings"),
+        (&["host", "enroll", "https://ca.example"], 2, "--token-file"),
+        (&["host", "enroll", "https://ca.example", "--token-env", "T", "--name", "*"], 2, "wildcards"),
+        (&["host", "enroll", "https://ca.example", "--token-env", "T", "--sshd-config-dir", "/nonexistent"], 1, "ssh-keygen -A"),
+        (&["host", "renew", "--sshd-config-dir", "/nonexistent"], 4, "dayfly host enroll"),
+        (&["host", "status", "--sshd-config-dir", "/nonexistent"], 4, "dayfly host enroll"),
     ] {
         let output = stranger.dayfly(arguments);
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", stderr(&output));

@@ -67,6 +67,12 @@ impl Caller {
         self.read(response).await
     }
 
+    /// An unsigned `GET` that answers with anything.
+    pub(crate) async fn get_bytes_unsigned(&self, path: &str) -> Result<Vec<u8>, ClientError> {
+        let response = self.http.get(format!("{}{path}", self.origin)).send().await.map_err(|error| self.unreachable(error))?;
+        self.read_bytes(response).await
+    }
+
     async fn attempt<T: DeserializeOwned>(&self, method: &Method, path: &str, body: &Body<'_>) -> Result<T, ClientError> {
         let challenge = self.challenge().await?;
         let body = self.write_body(body, &challenge).await?;
@@ -141,7 +147,13 @@ impl Caller {
         spare.push_back((challenge.to_owned(), Instant::now()));
     }
 
-    async fn read<T: DeserializeOwned>(&self, mut response: Response) -> Result<T, ClientError> {
+    async fn read<T: DeserializeOwned>(&self, response: Response) -> Result<T, ClientError> {
+        let bytes = self.read_bytes(response).await?;
+        serde_json::from_slice(&bytes).map_err(|error| self.protocol(&error.to_string()))
+    }
+
+    /// The body of a success; a problem is an error.
+    async fn read_bytes(&self, mut response: Response) -> Result<Vec<u8>, ClientError> {
         self.keep_challenge(&response);
         let status = response.status();
         let mut bytes = Vec::new();
@@ -152,7 +164,7 @@ impl Caller {
             bytes.extend_from_slice(&chunk);
         }
         if status.is_success() {
-            return serde_json::from_slice(&bytes).map_err(|error| self.protocol(&error.to_string()));
+            return Ok(bytes);
         }
         match serde_json::from_slice::<Problem>(&bytes) {
             Ok(problem) => Err(ClientError::Problem(Box::new(problem))),

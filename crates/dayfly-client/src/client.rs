@@ -8,6 +8,7 @@ use crate::{
 use dayfly_api::{
     bastion::{EventBatch, EventReceipt, HostCertificate, HostCertificateRequest, InnerHostCertificateRequest, Inventory},
     certificate::{CertificateRequest, IssuedCertificate},
+    host::{HostCertificateRenewal, HostEnrollment, HostReceipt, HostReport, HostSetup},
     log::{LogPage, SignedHead},
     path,
     person::{Destinations, Roles, WhoAmI},
@@ -202,6 +203,36 @@ impl Client {
     /// Reports what happened at the bastion. Sending a batch again changes nothing.
     pub async fn events(&self, batch: &EventBatch) -> Result<EventReceipt, ClientError> {
         self.post(path::BASTION_EVENTS, Body::Json(json(batch)?)).await
+    }
+
+    /// Enrols the host key that signs this client's calls, with a one-time token.
+    pub async fn enroll_host(&self, enrollment: &HostEnrollment) -> Result<HostCertificate, ClientError> {
+        self.post(path::HOST_ENROLLMENT, Body::Json(json(enrollment)?)).await
+    }
+
+    /// What that would come to. The token stays good.
+    pub async fn preview_host(&self, enrollment: &HostEnrollment) -> Result<HostSetup, ClientError> {
+        self.post(path::HOST_ENROLLMENT_PREVIEW, Body::Json(json(enrollment)?)).await
+    }
+
+    /// Another certificate of the enrolled host key.
+    pub async fn renew_host(&self, renewal: &HostCertificateRenewal) -> Result<HostCertificate, ClientError> {
+        self.post(path::HOST_CERTIFICATE, Body::Json(json(renewal)?)).await
+    }
+
+    /// What the host's `sshd` is to do.
+    pub async fn host_setup(&self) -> Result<HostSetup, ClientError> {
+        self.get(path::HOST_SETUP).await
+    }
+
+    /// Reports what the host holds.
+    pub async fn report_host(&self, report: &HostReport) -> Result<HostReceipt, ClientError> {
+        self.post(path::HOST_REPORT, Body::Json(json(report)?)).await
+    }
+
+    /// The key revocation list (OpenSSH PROTOCOL.krl). Unsigned.
+    pub async fn krl(&self) -> Result<Vec<u8>, ClientError> {
+        self.caller.get_bytes_unsigned(path::KRL).await
     }
 
     async fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {

@@ -44,6 +44,16 @@ events! {
     UserDisabled = "user.disabled";
     /// A bastion was enrolled.
     BastionAdded = "bastion.added";
+    /// A host was named, and given a token to enrol with.
+    HostAdded = "host.added";
+    /// A host was given a new token to enrol with.
+    HostTokenIssued = "host.token_issued";
+    /// A host enrolled its key with its token.
+    HostEnrolled = "host.enrolled";
+    /// A host told that it holds another revocation list, or trusts other keys, than before.
+    HostReported = "host.reported";
+    /// A host was disabled.
+    HostDisabled = "host.disabled";
     /// Somebody's request could not be authenticated.
     RequestRefused = "request.refused";
     /// A user certificate is about to be signed.
@@ -62,7 +72,7 @@ events! {
     SessionEnded = "session.ended";
     /// A login at a bastion was refused.
     LoginRefused = "login.refused";
-    /// A host certificate was signed for a bastion.
+    /// A host certificate was signed, for a bastion or for an enrolled host.
     HostCertificateIssued = "host_certificate.issued";
     /// An inner host certificate was signed.
     InnerHostCertificateIssued = "inner_host_certificate.issued";

@@ -6,7 +6,7 @@
 //!
 //! | Module | What it is |
 //! |---|---|
-//! | [`name`], [`principal`], [`validity`], [`address`] | newtypes that cannot hold a bad value |
+//! | [`name`], [`certified_name`], [`principal`], [`validity`], [`address`] | newtypes that cannot hold a bad value |
 //! | [`identity`] | a verified subject: who, which groups, how it was proven, when |
 //! | [`role`], [`target`] | what the CA's TOML files say: what a certificate may contain, which hosts there are |
 //! | [`forward`] | where a connection may go from a target |
@@ -28,6 +28,7 @@ pub mod address;
 pub mod admission;
 pub mod audit;
 pub mod certificate;
+pub mod certified_name;
 pub mod clock;
 pub mod context;
 pub mod decision;

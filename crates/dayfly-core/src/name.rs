@@ -1,4 +1,4 @@
-//! Names: of people, machines, groups, roles, targets, accounts and bastions.
+//! Names: of people, machines, groups, roles, targets, accounts, bastions and hosts.
 //!
 //! One grammar for all of them, `[a-z0-9][a-z0-9._-]*`, at most [`MAX_LENGTH`] characters and without `..`. It leaves no room for what broke
 //! others: a comma or wildcard that matches two names, a leading `-` that becomes an option, a quote, a path or a control character.
@@ -114,6 +114,8 @@ names! {
     AccountName = "account";
     /// The name of a bastion.
     BastionName = "bastion";
+    /// The name that a host is enrolled under.
+    HostName = "host";
 }
 
 impl From<TargetName> for ScopeName {

@@ -78,6 +78,10 @@ reasons! {
     BadRequest = "bad_request";
     /// The caller is not enrolled, or its enrolment has ended.
     UnknownCaller = "unknown_caller";
+    /// The enrolment token is unknown, or was used before.
+    UnknownToken = "unknown_token";
+    /// The host is not enrolled for this name, or the name is another's.
+    NameNotEnrolled = "name_not_enrolled";
     /// The request's signature does not fit.
     BadSignature = "bad_signature";
     /// The challenge is unknown, too old, or was used before.

@@ -11,8 +11,10 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
+mod logins;
 mod set;
 
+pub use logins::logins;
 pub use set::{RoleError, Roles};
 
 /// What a certificate may contain.

@@ -19,13 +19,15 @@ pub const CHALLENGE_HEADER: &str = "dayfly-challenge";
 /// The HTTP header that carries the signature: the SSHSIG blob in base64, without armor.
 pub const SIGNATURE_HEADER: &str = "dayfly-signature";
 
-/// As what the caller signs. A bastion's key is of no use as a person's.
+/// As what the caller signs. A bastion's key is of no use as a person's, and a host's of no use as either.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     /// A person.
     Person,
     /// A bastion.
     Bastion,
+    /// A host, by its host key.
+    Host,
 }
 
 impl fmt::Display for Purpose {
@@ -33,6 +35,7 @@ impl fmt::Display for Purpose {
         f.write_str(match self {
             Self::Person => "person",
             Self::Bastion => "bastion",
+            Self::Host => "host",
         })
     }
 }
@@ -124,6 +127,7 @@ mod tests {
         let variants = [
             SignedRequest { server: "https://other.example", ..REQUEST },
             SignedRequest { purpose: Purpose::Bastion, ..REQUEST },
+            SignedRequest { purpose: Purpose::Host, ..REQUEST },
             SignedRequest { challenge: "c2", ..REQUEST },
             SignedRequest { method: "GET", ..REQUEST },
             SignedRequest { path: "/v1/sessions", ..REQUEST },

@@ -5,11 +5,11 @@ use crate::{
     mistake::{Mistake, Mistakes},
     serve::tls,
     signer::{Keyring, passphrase::Passphrase},
-    store::{Store, StoreError, sqlite::SqliteStore},
+    store::{Store, StoreError, host::Host, sqlite::SqliteStore},
 };
 use anyhow::bail;
 use clap::Args;
-use dayfly_core::{log_link::Chain, name::ScopeName, target::ALL};
+use dayfly_core::{certified_name::CertifiedName, log_link::Chain, name::ScopeName, target::ALL};
 use serde::Serialize;
 use std::{io::Write, path::Path};
 
@@ -75,6 +75,10 @@ async fn check_store(settings: &Settings, rules: Option<&RuleBook>, config: &Pat
         |error: StoreError| Mistake::new(&settings.store, error.to_string(), "correct that, or make a store with `dayfly-ca init`");
     let Some(store) = mistakes.keep(SqliteStore::open(&settings.store).map_err(mistake)) else { return };
     mistakes.keep(check_log(&store, &settings.store).await);
+    if let (Some(rules), Some(hosts)) = (rules, mistakes.keep(store.hosts().await.map_err(mistake))) {
+        let current = hosts.iter().filter(|host| !host.disabled);
+        mistakes.0.extend(current.flat_map(|host| host_mistakes(host, rules)).map(|(cause, remedy)| Mistake::new(config, cause, remedy)));
+    }
     let (Some(rules), Some(bastions)) = (rules, mistakes.keep(store.bastions().await.map_err(mistake))) else { return };
     for bastion in bastions.iter().filter(|bastion| !bastion.disabled) {
         let is_unknown = |scope: &&ScopeName| scope.as_str() != ALL && rules.inventory.within(scope).next().is_none();
@@ -83,6 +87,22 @@ async fn check_store(settings: &Settings, rules: Option<&RuleBook>, config: &Pat
             mistakes.0.push(Mistake::new(config, cause, "add the target again, or enrol the bastion anew under another name"));
         }
     }
+}
+
+/// What no longer fits between a host and the targets: causes and remedies.
+fn host_mistakes(host: &Host, rules: &RuleBook) -> Vec<(String, &'static str)> {
+    let is_gone = host.target.as_ref().filter(|target| rules.inventory.get(target.as_str()).is_none());
+    let gone = is_gone.map(|target| {
+        (format!("host {} is enrolled as the target {target}, which there is not", host.name), "add the target again, or disable the host")
+    });
+    let is_anothers = |name: &&CertifiedName| {
+        rules.inventory.get(name.as_str()).is_some() && host.target.as_ref().is_none_or(|own| own.as_str() != name.as_str())
+    };
+    let taken = host.names.iter().filter(is_anothers).map(|name| {
+        let cause = format!("host {} is enrolled for the name {name}, which is a target that it is not", host.name);
+        (cause, "rename the target, or disable the host and enrol it under names of its own")
+    });
+    gone.into_iter().chain(taken).collect()
 }
 
 /// Follows the links of the whole log.

@@ -1,9 +1,9 @@
 //! Everything in `ca.toml` but the rules: where the CA is reached, and its files.
 
 use super::{
-    KeyFiles, Limits, TlsFiles,
+    HostRules, KeyFiles, Limits, TlsFiles,
     document::{Document, Placed, take_table},
-    limits,
+    hosts, limits,
 };
 use crate::mistake::Mistakes;
 use serde::Deserialize;
@@ -14,7 +14,7 @@ use std::{
 use toml::de::DeTable;
 
 /// The tables of `ca.toml`, beside the keys of [`Top`].
-const TABLES: [&str; 5] = ["tls", "keys", "limits", "role", "target"];
+const TABLES: [&str; 6] = ["tls", "keys", "limits", "hosts", "role", "target"];
 
 /// Everything but the rules.
 #[derive(Debug, Clone)]
@@ -25,6 +25,7 @@ pub(crate) struct Settings {
     pub(crate) tls: TlsFiles,
     pub(crate) keys: KeyFiles,
     pub(crate) limits: Limits,
+    pub(crate) hosts: HostRules,
 }
 
 #[derive(Deserialize)]
@@ -100,11 +101,13 @@ impl Settings {
     /// Reads what is not a rule from the whole table. The paths that it gives begin where the file is.
     pub(super) fn read<'t>(document: &Document, whole: toml::Spanned<DeTable<'t>>, mistakes: &mut Mistakes) -> Option<Self> {
         let span = whole.span();
+        let hosts = hosts::read(document, whole.clone(), mistakes);
         let mut table = whole.into_inner();
         note_unknown_keys(document, &table, mistakes);
         let tls = take_table(&mut table, "tls").unwrap_or_else(|| absent(&span));
         let keys = take_table(&mut table, "keys").unwrap_or_else(|| absent(&span));
         let limits = take_table(&mut table, "limits").unwrap_or_else(|| absent(&span));
+        table.remove("hosts");
         let top: Option<Top> = document.read_table(toml::Spanned::new(span, table), "the file", &TOP, mistakes).map(Placed::into_value);
         let tls: Option<Tls> = document.read_table(tls, "[tls]", &["certificate", "key"], mistakes).map(Placed::into_value);
         let keys: Option<Keys> = document.read_table(keys, "[keys]", &KEYS, mistakes).map(Placed::into_value);
@@ -124,6 +127,7 @@ impl Settings {
                 log: beside(keys.log),
             },
             limits: limits?,
+            hosts: hosts?,
         })
     }
 }

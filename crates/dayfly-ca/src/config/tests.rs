@@ -65,6 +65,20 @@ fn the_example_shows_every_limit() {
 }
 
 #[test]
+fn the_example_shows_what_is_asked_of_hosts() {
+    let shown: toml::Table = toml::from_str(EXAMPLE).unwrap();
+    assert_eq!(shown["hosts"].as_table().unwrap().len(), 2);
+    let load = |ttl: &str| {
+        let (_directory, path) = written(&example_with("certificate_ttl = \"30d\"", ttl), &[PERMITS_NOTHING]);
+        Config::load(&path).map(|config| config.hosts.certificate_ttl.as_secs()).map_err(|mistakes| mistakes.to_string())
+    };
+    assert_eq!(load("certificate_ttl = \"12h\""), Ok(12 * 3600));
+    for bad in ["certificate_ttl = \"59m\"", "certificate_ttl = \"91d\"", "certificate_ttl = \"long\"", "certificate_tll = \"1d\""] {
+        assert!(load(bad).unwrap_err().contains("ca.toml:"), "{bad}");
+    }
+}
+
+#[test]
 fn limits_may_be_left_out() {
     let start = EXAMPLE.find("[limits]").unwrap();
     let end = EXAMPLE.find("# The targets:").unwrap();

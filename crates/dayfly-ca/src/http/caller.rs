@@ -1,9 +1,9 @@
-//! Who calls. Every route of a person or a bastion stands behind this, so a new one cannot forget to ask.
+//! Who calls. Every route of a person, a bastion or a host stands behind this, so a new one cannot forget to ask.
 
 use super::{Peer, Service, problem::HttpProblem};
 use crate::{
     failure::Failure,
-    identity::{BastionCall, CallerError, PersonCall, PresentedRequest, Rejection},
+    identity::{BastionCall, CallerError, EnrollingHostCall, HostCall, PersonCall, PresentedRequest, Rejection},
     refused_request::RefusedRequest,
 };
 use axum::{
@@ -29,16 +29,42 @@ pub(super) type ByPerson = Extension<Arc<PersonCall>>;
 /// The bastion that calls.
 pub(super) type ByBastion = Extension<Arc<BastionCall>>;
 
-/// Puts `routes` behind a check that the caller is a person or a bastion. A body of more than `body_bytes` is not read.
-pub(super) fn behind(service: &Arc<Service>, purpose: Purpose, body_bytes: usize, routes: Router<Arc<Service>>) -> Router<Arc<Service>> {
-    let gate = Gate { service: Arc::clone(service), purpose, body_bytes };
+/// The enrolled host that calls.
+pub(super) type ByHost = Extension<Arc<HostCall>>;
+
+/// The host that calls with a token.
+pub(super) type ByEnrollingHost = Extension<Arc<EnrollingHostCall>>;
+
+/// Who may call.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Kind {
+    Person,
+    Bastion,
+    Host,
+    EnrollingHost,
+}
+
+impl Kind {
+    /// As what such a caller signs.
+    fn purpose(self) -> Purpose {
+        match self {
+            Self::Person => Purpose::Person,
+            Self::Bastion => Purpose::Bastion,
+            Self::Host | Self::EnrollingHost => Purpose::Host,
+        }
+    }
+}
+
+/// Puts `routes` behind a check that the caller is of this kind. A body of more than `body_bytes` is not read.
+pub(super) fn behind(service: &Arc<Service>, kind: Kind, body_bytes: usize, routes: Router<Arc<Service>>) -> Router<Arc<Service>> {
+    let gate = Gate { service: Arc::clone(service), kind, body_bytes };
     routes.route_layer(from_fn_with_state(gate, check))
 }
 
 #[derive(Clone)]
 struct Gate {
     service: Arc<Service>,
-    purpose: Purpose,
+    kind: Kind,
     body_bytes: usize,
 }
 
@@ -76,14 +102,22 @@ async fn identify(gate: &Gate, peer: IpAddr, parts: &mut Parts, body: &Bytes) ->
         PresentedRequest { challenge, signature: header(&parts.headers, SIGNATURE_HEADER), method: parts.method.as_str(), path, body };
     let context = Context { now: service.authority.clock.now(), source: peer };
     let challenge = challenge.unwrap_or_default().to_owned();
-    match gate.purpose {
-        Purpose::Person => {
+    match gate.kind {
+        Kind::Person => {
             let identity = service.callers.person(presented).await?;
             parts.extensions.insert(Arc::new(PersonCall { identity, context, challenge }));
         }
-        Purpose::Bastion => {
+        Kind::Bastion => {
             let bastion = service.callers.bastion(presented).await?;
             parts.extensions.insert(Arc::new(BastionCall { bastion, context, challenge }));
+        }
+        Kind::Host => {
+            let host = service.callers.host(presented).await?;
+            parts.extensions.insert(Arc::new(HostCall { host, context }));
+        }
+        Kind::EnrollingHost => {
+            let enrolling = service.callers.enrolling_host(presented).await?;
+            parts.extensions.insert(Arc::new(EnrollingHostCall { enrolling, context }));
         }
     }
     Ok(())
@@ -100,7 +134,8 @@ async fn reject(gate: &Gate, peer: IpAddr, parts: &Parts, rejection: Rejection) 
     let service = gate.service.as_ref();
     service.unproven.take(peer, service.authority.clock.unix_seconds());
     let path = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
-    let refused = RefusedRequest { address: peer, purpose: gate.purpose, method: parts.method.as_str(), path, rejection: &rejection };
+    let refused =
+        RefusedRequest { address: peer, purpose: gate.kind.purpose(), method: parts.method.as_str(), path, rejection: &rejection };
     service.refused.log(&service.authority, refused).await;
     rejection.refusal.into()
 }

@@ -1,6 +1,6 @@
 //! The contract, made from the handlers. `docs/api/openapi.json` is its committed form.
 
-use super::{bastion, certificates, log, people, sessions, trust};
+use super::{bastion, certificates, host, log, people, sessions, trust};
 use dayfly_core::signed_request::SIGNATURE_HEADER;
 use std::sync::LazyLock;
 use utoipa::{
@@ -43,6 +43,11 @@ pub fn json() -> &'static str {
         bastion::host_certificate,
         bastion::inner_host_certificate,
         bastion::events,
+        host::enroll,
+        host::preview,
+        host::certificate,
+        host::setup,
+        host::report,
     ),
     modifiers(&SignedRequests)
 )]

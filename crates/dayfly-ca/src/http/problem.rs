@@ -105,7 +105,7 @@ fn title(code: &str) -> String {
 
 fn status(reason: Reason) -> StatusCode {
     match reason {
-        Reason::BadSignature | Reason::BadChallenge | Reason::UnknownCaller => StatusCode::UNAUTHORIZED,
+        Reason::BadSignature | Reason::BadChallenge | Reason::UnknownCaller | Reason::UnknownToken => StatusCode::UNAUTHORIZED,
         Reason::BadRequest | Reason::NoPossession => StatusCode::BAD_REQUEST,
         Reason::SessionReplayed | Reason::KeyInUse => StatusCode::CONFLICT,
         Reason::LimitReached => StatusCode::TOO_MANY_REQUESTS,
@@ -135,6 +135,7 @@ fn status(reason: Reason) -> StatusCode {
         | Reason::TargetNotServed
         | Reason::WrongMode
         | Reason::TtlTooLong
+        | Reason::NameNotEnrolled
         | Reason::DifferentPerson
         | Reason::NotAllowed
         | Reason::HostKeyMismatch => StatusCode::FORBIDDEN,

@@ -87,9 +87,9 @@ pub(super) async fn ca_key(State(service): State<Arc<Service>>, Path(purpose): P
     get, path = path::KRL, tag = "trust",
     responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream"))
 )]
-pub(super) async fn krl(State(service): State<Arc<Service>>) -> Response {
-    let now = service.authority.clock.unix_seconds();
-    ([(header::CONTENT_TYPE, "application/octet-stream")], trust::empty_krl(now, now)).into_response()
+pub(super) async fn krl(State(service): State<Arc<Service>>) -> Result<Response, HttpProblem> {
+    let list = trust::served_krl(&service.authority).await?;
+    Ok(([(header::CONTENT_TYPE, "application/octet-stream")], list.bytes).into_response())
 }
 
 /// This contract.

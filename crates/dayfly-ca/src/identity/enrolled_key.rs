@@ -1,10 +1,11 @@
 //! Identity by enrolled SSH key: the request's signature is the proof, and nothing is handed out that could be stolen.
 
 use super::{
-    CallerCheck, CallerError, Check, PresentedRequest, Rejection,
+    CallerCheck, CallerError, Check, EnrollingHost, PresentedRequest, Rejection,
     challenge::{ChallengeError, Challenges, OpenChallenge},
+    enrollment_token,
 };
-use crate::store::{Bastion, Store};
+use crate::store::{Bastion, Store, host::Host};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use dayfly_core::{
     clock::Clock,
@@ -13,7 +14,7 @@ use dayfly_core::{
     signature::{fingerprint, verify_sshsig},
     signed_request::{CHALLENGE_HEADER, Purpose, REQUEST_NAMESPACE, SIGNATURE_HEADER, SignedRequest},
 };
-use ssh_key::{SshSig, encoding::Decode};
+use ssh_key::{SshSig, encoding::Decode, public::KeyData};
 use std::sync::Arc;
 
 /// The longest signature that is read, in characters of base64. One by a 16384-bit RSA key still fits.
@@ -60,10 +61,39 @@ impl CallerCheck for EnrolledKeys {
             Ok(bastion)
         })
     }
+
+    fn host<'a>(&'a self, request: PresentedRequest<'a>) -> Check<'a, Host> {
+        Box::pin(async move {
+            let signed = self.verify(Purpose::Host, request)?;
+            let host = self.store.host_by_key(&signed.key_fingerprint).await?;
+            let host = host.ok_or_else(|| signed.rejected(stranger("host")))?;
+            let who = format!("host {}", host.name);
+            if host.disabled {
+                return Err(signed.rejected_as(who.clone(), ended(&who)));
+            }
+            self.spend(signed, &who)?;
+            Ok(host)
+        })
+    }
+
+    fn enrolling_host<'a>(&'a self, request: PresentedRequest<'a>) -> Check<'a, EnrollingHost> {
+        Box::pin(async move {
+            let signed = self.verify(Purpose::Host, request)?;
+            let key = enrollment_token::host_key(&signed.key).map_err(|refusal| signed.rejected(refusal))?;
+            let digest = enrollment_token::digest_in(request.body).map_err(|refusal| signed.rejected(refusal))?;
+            let host = self.store.host_by_token(&digest).await?;
+            let host = host.ok_or_else(|| signed.rejected(enrollment_token::unknown()))?;
+            let who = format!("host {}", host.name);
+            enrollment_token::check(&host, self.clock.unix_seconds()).map_err(|refusal| signed.rejected_as(who.clone(), refusal))?;
+            self.spend(signed, &who)?;
+            Ok(EnrollingHost { host, key })
+        })
+    }
 }
 
 /// A request whose signature fits. Whose key it is, is not known yet.
 struct Signed {
+    key: KeyData,
     key_fingerprint: String,
     challenge: OpenChallenge,
 }
@@ -79,12 +109,12 @@ impl EnrolledKeys {
         let (method, path, body) = (request.method, request.path, request.body);
         let message = SignedRequest { server: &self.origin, purpose, challenge, method, path, body }.message();
         let key = verify_sshsig(&sshsig, REQUEST_NAMESPACE, &message).map_err(|error| rejected(unfit(purpose, &error.to_string())))?;
-        Ok(Signed { key_fingerprint: fingerprint(key), challenge: open })
+        Ok(Signed { key: key.clone(), key_fingerprint: fingerprint(key), challenge: open })
     }
 
     /// Last of all, so that nobody but an enrolled caller uses anything up. Returns the key's fingerprint.
     fn spend(&self, signed: Signed, who: &str) -> Result<String, CallerError> {
-        let Signed { key_fingerprint, challenge } = signed;
+        let Signed { key_fingerprint, challenge, .. } = signed;
         match self.challenges.spend(challenge) {
             Ok(()) => Ok(key_fingerprint),
             Err(error) => Err(CallerError::Rejected(Box::new(Rejection {

@@ -2,12 +2,15 @@
 
 #![allow(clippy::unwrap_used)]
 
-use super::{Answer, Bastion, Certificate, Change, Person, Position, Row, Session, Store, StoreError, Unique};
+use super::{
+    Answer, Bastion, Certificate, Change, Person, Position, Row, Session, Store, StoreError, Unique,
+    host::{Host, HostKey, HostReportHeld, HostReportNote, HostToken},
+};
 use dayfly_core::{
     audit::{AuditEvent, Event},
     identity::Subject,
     log_link::Chain,
-    name::BastionName,
+    name::{BastionName, HostName},
 };
 use std::{
     collections::BTreeMap,
@@ -25,6 +28,7 @@ struct Memory {
     rows: Vec<Row>,
     people: BTreeMap<Subject, Person>,
     bastions: BTreeMap<BastionName, Bastion>,
+    hosts: BTreeMap<HostName, Host>,
     certificates: BTreeMap<u64, Certificate>,
     sessions: BTreeMap<Uuid, Session>,
     inner_host_keys: BTreeMap<String, String>,
@@ -46,6 +50,11 @@ impl MemoryStore {
     /// Adds a bastion or replaces it, without an event.
     pub(crate) fn put_bastion(&self, bastion: Bastion) {
         self.memory().bastions.insert(bastion.name.clone(), bastion);
+    }
+
+    /// Adds a host or replaces it, without an event.
+    pub(crate) fn put_host(&self, host: Host) {
+        self.memory().hosts.insert(host.name.clone(), host);
     }
 
     /// Every event of the log, in order.
@@ -110,6 +119,24 @@ impl Memory {
                 let carried = self.inner_host_keys.entry(key_fingerprint).or_insert_with(|| carries.clone());
                 if *carried == carries { Ok(true) } else { Err(StoreError::Conflict(Unique::InnerHostKey)) }
             }
+            Change::AddHost(host) => {
+                vacant(&mut self.hosts, host.name.clone(), host, Unique::Host)?;
+                Ok(true)
+            }
+            Change::IssueHostToken { host, token } => self.issue_token(&host, token),
+            Change::EnrollHost { host, token, key_fingerprint, public_key } => {
+                self.enroll_host(&host, token, HostKey { fingerprint: key_fingerprint, line: public_key })
+            }
+            Change::NoteHostCertificate(note) => {
+                self.host(&note.host)?.certificate = Some(note.certificate);
+                Ok(true)
+            }
+            Change::NoteHostReport(note) => self.note_report(note),
+            Change::DisableHost(name) => {
+                let host = self.host(&name)?;
+                (host.disabled, host.token.is_used) = (true, true);
+                Ok(true)
+            }
             Change::BastionEvent { bastion, number } => {
                 let last = self.bastion_events.entry(bastion.clone()).or_default();
                 let expected = *last + 1;
@@ -121,6 +148,46 @@ impl Memory {
                 Ok(is_new)
             }
         }
+    }
+}
+
+impl Memory {
+    fn host(&mut self, name: &HostName) -> Result<&mut Host, StoreError> {
+        self.hosts.get_mut(name).ok_or_else(|| StoreError::Unknown(format!("host {name}")))
+    }
+
+    fn issue_token(&mut self, name: &HostName, token: HostToken) -> Result<bool, StoreError> {
+        let host = self.host(name)?;
+        if host.disabled {
+            host.key = None;
+        }
+        (host.token, host.disabled) = (token, false);
+        Ok(true)
+    }
+
+    fn enroll_host(&mut self, name: &HostName, token: [u8; 32], key: HostKey) -> Result<bool, StoreError> {
+        let is_enrolled = |fingerprint: &str| fingerprint == key.fingerprint;
+        let is_anothers = self.people.values().any(|person| is_enrolled(&person.key_fingerprint))
+            || self.bastions.values().any(|bastion| is_enrolled(&bastion.key_fingerprint))
+            || self.hosts.values().any(|host| host.name != *name && host.key.as_ref().is_some_and(|key| is_enrolled(&key.fingerprint)));
+        let host = self.host(name)?;
+        if host.token.digest != token || host.token.is_used || host.disabled {
+            return Err(StoreError::Conflict(Unique::HostToken));
+        }
+        if is_anothers {
+            return Err(StoreError::Conflict(Unique::Key));
+        }
+        (host.token.is_used, host.key, host.certificate) = (true, Some(key), None);
+        Ok(true)
+    }
+
+    fn note_report(&mut self, note: HostReportNote) -> Result<bool, StoreError> {
+        let host = self.host(&note.host)?;
+        let is_news = note.is_news(host.report.as_ref());
+        let earlier = host.report.as_ref().and_then(|report| report.current_at);
+        let current_at = if note.is_current { Some(note.at) } else { earlier };
+        host.report = Some(HostReportHeld { seen_at: note.at, krl: note.krl, current_at, trusted: note.trusted });
+        Ok(is_news)
     }
 }
 
@@ -163,6 +230,19 @@ impl Store for MemoryStore {
         now(Ok(self.memory().bastions.values().cloned().collect()))
     }
 
+    fn host_by_key<'a>(&'a self, key_fingerprint: &'a str) -> Answer<'a, Option<Host>> {
+        let has_key = |host: &&Host| host.key.as_ref().is_some_and(|key| key.fingerprint == key_fingerprint);
+        now(Ok(self.memory().hosts.values().find(has_key).cloned()))
+    }
+
+    fn host_by_token<'a>(&'a self, token: &'a [u8; 32]) -> Answer<'a, Option<Host>> {
+        now(Ok(self.memory().hosts.values().find(|host| host.token.digest == *token).cloned()))
+    }
+
+    fn hosts(&self) -> Answer<'_, Vec<Host>> {
+        now(Ok(self.memory().hosts.values().cloned().collect()))
+    }
+
     fn certificate(&self, serial: u64) -> Answer<'_, Option<Certificate>> {
         now(Ok(self.memory().certificates.get(&serial).cloned()))
     }
@@ -198,5 +278,8 @@ mod tests {
         the_log_is_linked_from_its_first_row
         row_37_a_bastions_clock_stops_nobody
         an_event_that_no_row_can_hold_changes_nothing
+        a_host_enrols_once_by_its_token
+        a_hosts_key_is_nobody_elses_until_it_is_given_up
+        a_report_that_tells_nothing_new_is_noted_without_an_event
     }
 }

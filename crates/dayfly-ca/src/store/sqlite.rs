@@ -7,13 +7,14 @@
 //! | `writer` | one thread that writes whatever waits as one transaction |
 //! | `change` | a [`Change`] as SQL |
 //! | `append` | an event as a row of the log |
+//! | `host` | hosts: changes and questions |
 //! | `readers` | a few connections that only read |
 //! | `query` | the questions, as SQL |
 //!
 //! Another process may append at any time (`dayfly-ca user add` while the CA serves): the newest row is read inside each transaction, which holds the
 //! lock for writing from its beginning.
 
-use super::{Answer, Bastion, Certificate, Change, Person, Position, Row, Store, StoreError};
+use super::{Answer, Bastion, Certificate, Change, Person, Position, Row, Store, StoreError, host::Host};
 use dayfly_core::{audit::AuditEvent, identity::Subject, name::BastionName};
 use readers::Readers;
 use rusqlite::Connection;
@@ -23,6 +24,7 @@ use writer::Writer;
 mod append;
 mod change;
 mod connection;
+mod host;
 mod query;
 mod readers;
 mod schema;
@@ -77,6 +79,18 @@ impl Store for SqliteStore {
 
     fn bastions(&self) -> Answer<'_, Vec<Bastion>> {
         self.ask(query::bastions)
+    }
+
+    fn host_by_key<'a>(&'a self, key_fingerprint: &'a str) -> Answer<'a, Option<Host>> {
+        Box::pin(self.readers.look_up(|connection| host::by_key(connection, key_fingerprint)))
+    }
+
+    fn host_by_token<'a>(&'a self, token: &'a [u8; 32]) -> Answer<'a, Option<Host>> {
+        Box::pin(self.readers.look_up(|connection| host::by_token(connection, token)))
+    }
+
+    fn hosts(&self) -> Answer<'_, Vec<Host>> {
+        self.ask(host::all)
     }
 
     fn certificate(&self, serial: u64) -> Answer<'_, Option<Certificate>> {

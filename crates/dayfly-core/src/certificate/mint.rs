@@ -6,8 +6,9 @@ use super::{
 use crate::{
     address::{Network, source_address_value},
     admission::Admission,
+    certified_name::CertifiedName,
     decision::Grant,
-    name::{BastionName, TargetName},
+    name::{BastionName, HostName, TargetName},
     reason::Refusal,
     role::Extension,
     signature,
@@ -20,7 +21,10 @@ use ssh_key::{
     certificate::{Builder, CertType},
     public::KeyData,
 };
-use std::net::{IpAddr, Ipv4Addr};
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, Ipv4Addr},
+};
 use uuid::Uuid;
 
 /// How long a session certificate lives, in seconds: long enough to log in once.
@@ -171,6 +175,20 @@ impl UnsignedCertificate {
         host_certificate(format!("bastion:{bastion}"), names.to_vec(), public_key, ttl_seconds, now, serial, nonce)
     }
 
+    /// An enrolled host's certificate, for the names that it was enrolled with. Never for none: that would name every host.
+    pub fn enrolled_host(
+        host: &HostName,
+        names: &BTreeSet<CertifiedName>,
+        public_key: PublicKey,
+        ttl_seconds: u64,
+        now: u64,
+        serial: u64,
+        nonce: [u8; NONCE_BYTES],
+    ) -> Result<Self, MintError> {
+        let names = names.iter().map(ToString::to_string).collect();
+        host_certificate(format!("host:{host}"), names, public_key, ttl_seconds, now, serial, nonce)
+    }
+
     /// An inner host certificate: one key, one recorded target's name, a day at most.
     pub fn inner_host(
         bastion: &BastionName,
@@ -248,7 +266,7 @@ fn window(now: u64, ttl: Ttl) -> Result<Validity, MintError> {
         .map_err(|error| MintError::Contents(contents::refusal(crate::reason::Reason::Malformed, error.to_string())))
 }
 
-fn extensions(standard: &std::collections::BTreeSet<Extension>, grant: String) -> Vec<(&'static str, String)> {
+fn extensions(standard: &BTreeSet<Extension>, grant: String) -> Vec<(&'static str, String)> {
     let mut extensions: Vec<_> = standard.iter().map(|extension| (extension.as_str(), String::new())).collect();
     extensions.push((GRANT_EXTENSION, grant));
     extensions

@@ -2,7 +2,7 @@
 //!
 //! In every signature here the outer error is the file's and ends the transaction; the inner one is this change's alone.
 
-use super::integer;
+use super::{host, integer};
 use crate::store::{Bastion, Certificate, Change, Person, Session, StoreError, Unique};
 use dayfly_core::{
     identity::Subject,
@@ -19,7 +19,7 @@ pub(super) enum Applied {
     Before,
 }
 
-type Outcome = rusqlite::Result<Result<Applied, StoreError>>;
+pub(super) type Outcome = rusqlite::Result<Result<Applied, StoreError>>;
 
 /// Makes a change.
 pub(super) fn apply(connection: &Connection, change: &Change) -> Outcome {
@@ -31,6 +31,14 @@ pub(super) fn apply(connection: &Connection, change: &Change) -> Outcome {
         Change::AddCertificate(certificate) => add_certificate(connection, certificate),
         Change::AddSession(session) => add_session(connection, session),
         Change::AddInnerHostKey { key_fingerprint, bastion, target } => add_inner_host_key(connection, key_fingerprint, bastion, target),
+        Change::AddHost(added) => host::add(connection, added),
+        Change::IssueHostToken { host, token } => host::issue_token(connection, host, token),
+        Change::EnrollHost { host, token, key_fingerprint, public_key } => {
+            host::enroll(connection, host, token, key_fingerprint, public_key)
+        }
+        Change::NoteHostCertificate(note) => host::note_certificate(connection, note),
+        Change::NoteHostReport(note) => host::note_report(connection, note),
+        Change::DisableHost(name) => host::disable(connection, name),
         Change::BastionEvent { bastion, number } => note_bastion_event(connection, bastion, *number),
     }
 }
@@ -44,7 +52,7 @@ fn add_person(connection: &Connection, person: &Person) -> Outcome {
     insert(connection, sql, values, || StoreError::Conflict(Unique::Person))
 }
 
-fn add_key(connection: &Connection, fingerprint: &str, public_key: &str) -> Outcome {
+pub(super) fn add_key(connection: &Connection, fingerprint: &str, public_key: &str) -> Outcome {
     let sql = "INSERT INTO enrolled_key (fingerprint, public_key) VALUES (?1, ?2)";
     insert(connection, sql, params![fingerprint, public_key], || StoreError::Conflict(Unique::Key))
 }
@@ -145,7 +153,7 @@ fn note_bastion_event(connection: &Connection, bastion: &BastionName, number: u6
 }
 
 /// Inserts a row; `conflict` if one like it is there already.
-fn insert(connection: &Connection, sql: &str, values: impl Params, conflict: impl FnOnce() -> StoreError) -> Outcome {
+pub(super) fn insert(connection: &Connection, sql: &str, values: impl Params, conflict: impl FnOnce() -> StoreError) -> Outcome {
     match connection.prepare_cached(sql)?.execute(values) {
         Ok(_) => Ok(Ok(Applied::Now)),
         Err(error) if is_doubled(&error) => Ok(Err(conflict())),
@@ -170,6 +178,6 @@ fn violates(error: &rusqlite::Error, codes: &[i32]) -> bool {
 }
 
 /// A set as a JSON array.
-fn json<T: ToString>(set: &BTreeSet<T>) -> String {
+pub(super) fn json<T: ToString>(set: &BTreeSet<T>) -> String {
     serde_json::Value::from_iter(set.iter().map(T::to_string)).to_string()
 }

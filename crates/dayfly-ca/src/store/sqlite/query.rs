@@ -64,7 +64,7 @@ pub(super) fn head(connection: &Connection) -> Result<Option<Position>, StoreErr
     Ok(many(connection, "SELECT seq, hash FROM log ORDER BY seq DESC LIMIT 1", [], read)?.pop())
 }
 
-fn many<T>(
+pub(super) fn many<T>(
     connection: &Connection,
     sql: &str,
     values: impl Params,
@@ -102,12 +102,12 @@ fn read_bastion(row: &rusqlite::Row<'_>) -> Result<Bastion, StoreError> {
     })
 }
 
-fn parsed<T: FromStr<Err: Display>>(what: &str, text: String) -> Result<T, StoreError> {
+pub(super) fn parsed<T: FromStr<Err: Display>>(what: &str, text: String) -> Result<T, StoreError> {
     text.parse().map_err(|error: T::Err| damaged(what, error))
 }
 
 /// A JSON array as a set.
-fn set<T: FromStr<Err: Display> + Ord>(what: &str, text: String) -> Result<BTreeSet<T>, StoreError> {
+pub(super) fn set<T: FromStr<Err: Display> + Ord>(what: &str, text: String) -> Result<BTreeSet<T>, StoreError> {
     let entries: Vec<String> = serde_json::from_str(&text).map_err(|error| damaged(what, error))?;
     entries.into_iter().map(|entry| parsed(what, entry)).collect()
 }
