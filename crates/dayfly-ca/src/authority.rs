@@ -17,7 +17,6 @@ use dayfly_core::{
     role::{Role, SourceAddress},
     signer::Signer,
 };
-use ssh_key::public::KeyData;
 use std::sync::Arc;
 
 /// The largest serial: what every JSON reader holds exactly.
@@ -75,11 +74,9 @@ pub(crate) fn random_nonce() -> [u8; 32] {
 
 /// Signs, and verifies what came back. A key that takes its time is asked on a thread of its own.
 pub(crate) async fn sign(unsigned: UnsignedCertificate, signer: &Arc<dyn Signer>) -> Result<SignedCertificate, Failure> {
-    match signer.public_key() {
-        KeyData::Ed25519(_) | KeyData::Ecdsa(_) => Ok(unsigned.sign(signer.as_ref())?),
-        _ => {
-            let signer = Arc::clone(signer);
-            Ok(tokio::task::spawn_blocking(move || unsigned.sign(signer.as_ref())).await??)
-        }
+    if signer.is_quick() {
+        return Ok(unsigned.sign(signer.as_ref())?);
     }
+    let signer = Arc::clone(signer);
+    Ok(tokio::task::spawn_blocking(move || unsigned.sign(signer.as_ref())).await??)
 }

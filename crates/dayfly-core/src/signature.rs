@@ -48,6 +48,21 @@ pub fn strength(key: &KeyData) -> Result<(), Refusal> {
     }
 }
 
+/// Refuses what a CA or the log may not sign with. Ed25519, P-256, P-384 and RSA are what agents, tokens and every OpenSSH have in common; a FIDO key would
+/// want a touch for each certificate.
+pub fn authority_strength(key: &KeyData) -> Result<(), Refusal> {
+    strength(key)?;
+    match key {
+        KeyData::Ed25519(_) | KeyData::Rsa(_) => Ok(()),
+        KeyData::Ecdsa(public) if public.curve() != EcdsaCurve::NistP521 => Ok(()),
+        other => Err(Refusal::new(
+            Reason::WeakAlgorithm,
+            format!("a key of type {} does not sign for a CA", other.algorithm()),
+            "use an Ed25519, P-256, P-384 or RSA key of 3072 bits and more",
+        )),
+    }
+}
+
 /// Whether `signature` over `message` is `key`'s. Never accepts SHA-1.
 pub fn verify(key: &KeyData, message: &[u8], signature: &Signature) -> Result<(), SignatureError> {
     let data = signature.as_bytes();
@@ -122,11 +137,21 @@ pub fn verify_sshsig<'a>(sshsig: &'a SshSig, namespace: &str, message: &[u8]) ->
     Ok(sshsig.public_key())
 }
 
-/// Signs `message` for `namespace` (SHA-512).
+/// Signs `message`, and verifies what came back: what a broken or a hostile custody makes of it leaves nothing behind but an error.
+pub fn sign_verified(signer: &dyn Signer, message: &[u8]) -> Result<Signature, SignerError> {
+    let signature = signer.sign(message)?;
+    verify(signer.public_key(), message, &signature).map_err(|error| SignerError {
+        key: fingerprint(signer.public_key()),
+        cause: format!("what came back was thrown away, since {error}: see whether who holds the key is what it should be"),
+    })?;
+    Ok(signature)
+}
+
+/// Signs `message` for `namespace` (SHA-512), and verifies what came back.
 pub fn sign_sshsig(signer: &dyn Signer, namespace: &str, message: &[u8]) -> Result<SshSig, SignerError> {
     let failed = |error: ssh_key::Error| SignerError { key: fingerprint(signer.public_key()), cause: error.to_string() };
     let signed = SshSig::signed_data(namespace, HashAlg::Sha512, message).map_err(failed)?;
-    let signature = signer.sign(&signed)?;
+    let signature = sign_verified(signer, &signed)?;
     SshSig::new(signer.public_key().clone(), namespace, HashAlg::Sha512, signature).map_err(failed)
 }
 

@@ -4,7 +4,7 @@ use super::{open_store, wait};
 use crate::{
     config,
     log::{self, ExportError},
-    signer::{file::FileSigner, passphrase::Passphrase},
+    signer::{self, secrets::Secrets},
 };
 use anyhow::Context;
 use clap::{Args, Subcommand};
@@ -42,10 +42,10 @@ impl Export {
     fn run(&self, config: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
         let examined = config::examine(config);
         let Some(settings) = examined.settings else { return Err(examined.mistakes.into()) };
-        let key = FileSigner::load(&settings.keys.log, Passphrase::from_environment()?.as_ref())?;
+        let key = signer::open(&settings.keys.log, &Secrets::of_this_process())?;
         let store = open_store(config)?;
         let export = |out: &mut dyn Write| {
-            let exported = wait(log::export(&store, &key, OffsetDateTime::now_utc(), out))?;
+            let exported = wait(log::export(&store, key.as_ref(), OffsetDateTime::now_utc(), out))?;
             // Whoever reads the output may have read enough: that is told by its own kind.
             exported.map(drop).map_err(|error| match error {
                 ExportError::Write(error) => anyhow::Error::from(error),

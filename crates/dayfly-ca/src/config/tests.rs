@@ -44,7 +44,7 @@ fn the_example_is_a_good_configuration_beside_the_policies_that_it_is_shipped_wi
     let config = Config::load(&path).unwrap_or_else(|mistakes| panic!("{mistakes}"));
     assert_eq!(config.origin, "https://ca.example.org:8443");
     assert_eq!(config.store, directory.path().join("ca.db"));
-    assert_eq!(config.keys.log, directory.path().join("keys/log_key"));
+    assert_eq!(config.keys.log.custody, Custody::File(directory.path().join("keys/log_key")));
     assert_eq!(config.limits, Limits::default());
     assert_eq!(config.rules.roles.iter().count(), 2);
     assert_eq!(config.rules.inventory.iter().count(), 2);
@@ -113,7 +113,7 @@ extensions = ["permit-everything"]
         ("ca.toml:2: \"8443\" is not an address and port", "0.0.0.0:8443"),
         ("ca.toml:5: unknown key `polcy`", "policy"),
         ("ca.toml:7: [tls] has no `key`", "add it"),
-        ("ca.toml:12: invalid type: integer `3`", "expected a string"),
+        ("ca.toml:12: invalid type: integer `3`", "expected a path, or a table"),
         ("ca.toml:18: 0 is out of bounds", "write a number from 1"),
         ("ca.toml:19: \"soon\" is not a duration", "write 5m"),
         ("ca.toml:21: [[target]] has no `address`", "add it"),
