@@ -3,7 +3,7 @@
 //! Facts of its events: `kind` (`bastion` or `inner`), `bastion`, `names`, `key` and `ends`.
 
 use crate::{
-    authority::{Authority, random_nonce, random_serial, sign},
+    authority::{Authority, random_nonce, random_serial},
     failure::Failure,
     identity::{
         BastionCall,
@@ -124,7 +124,9 @@ async fn finish(
         Kind::Bastion => &authority.keyring.host_ca,
         Kind::Inner => &authority.keyring.inner_host_ca,
     };
-    let certificate = sign(unsigned, signer).await?.to_openssh()?;
+    let facts = event.facts.clone();
+    let about = |failed: AuditEvent| AuditEvent { facts, target: event.target.clone(), ..failed };
+    let certificate = authority.sign_or_log(unsigned, signer, about).await?.to_openssh()?;
     authority.store.commit(change, event).await?;
     Ok(HostCertificate { certificate, ends_at })
 }

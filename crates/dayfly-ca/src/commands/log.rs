@@ -45,7 +45,7 @@ impl Export {
         let key = signer::open(&settings.keys.log, &Secrets::of_this_process())?;
         let store = open_store(config)?;
         let export = |out: &mut dyn Write| {
-            let exported = wait(log::export(&store, key.as_ref(), OffsetDateTime::now_utc(), out))?;
+            let exported = wait(log::export(&store, &key, OffsetDateTime::now_utc(), out))?;
             // Whoever reads the output may have read enough: that is told by its own kind.
             exported.map(drop).map_err(|error| match error {
                 ExportError::Write(error) => anyhow::Error::from(error),
