@@ -111,7 +111,8 @@ async fn mint(authority: &Authority, call: &BastionCall, asked: &SessionRequest,
     let session = SessionCertificate { session: asked.session, bastion: &bastion.name, dials_from: &dials_from, public_key };
     let now = authority.clock.unix_seconds();
     let unsigned = UnsignedCertificate::session(parent, session, now, random_serial(), random_nonce())?;
-    let about = |event: AuditEvent| event.target(&asked.target).session(asked.session).fact("kind", "session").fact("bastion", &bastion.name);
+    let about =
+        |event: AuditEvent| event.target(&asked.target).session(asked.session).fact("kind", "session").fact("bastion", &bastion.name);
     authority.sign_or_log(unsigned, &authority.keyring.session_ca, about).await
 }
 

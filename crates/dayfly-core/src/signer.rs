@@ -26,6 +26,9 @@ pub trait Signer: Send + Sync {
     fn sign(&self, message: &[u8]) -> Result<Signature, SignerError>;
 }
 
+#[cfg(feature = "test-support")]
+pub mod fido;
+
 /// An Ed25519 key made from a seed, for tests.
 #[cfg(feature = "test-support")]
 pub struct SeedSigner {

@@ -53,7 +53,8 @@ impl Wanted {
         }
         let key = PublicKey::from_openssh(text);
         let remedy = "name the key as ssh-add -l (SHA256:…) or ssh-add -L (a line) shows it";
-        key.map(|key| Self::Key(Box::new(key.key_data().clone()))).map_err(|error| (format!("the agent's key cannot be read: {error}"), remedy))
+        key.map(|key| Self::Key(Box::new(key.key_data().clone())))
+            .map_err(|error| (format!("the agent's key cannot be read: {error}"), remedy))
     }
 
     fn fits(&self, key: &KeyData) -> bool {

@@ -15,10 +15,10 @@ pub const VARIABLE: &str = "DAYFLY_CA_PASSPHRASE";
 pub const CREDENTIAL: &str = "ca-passphrase";
 
 /// The environment variable that holds a token's PIN.
-pub const PIN_VARIABLE: &str = "DAYFLY_CA_PIN";
+pub const PIN_VARIABLE: &str = "DAYFLY_CA_TOKEN_PIN";
 
 /// The name of systemd's credential that holds it.
-pub const PIN_CREDENTIAL: &str = "ca-pin";
+pub const PIN_CREDENTIAL: &str = "ca-token-pin";
 
 /// A passphrase or a PIN. It is wiped when dropped and never printed.
 pub struct Passphrase(Zeroizing<Vec<u8>>);

@@ -49,7 +49,10 @@ fn place(at: &TokenKey) -> String {
 
 fn remedy(at: &TokenKey) -> String {
     let module = at.module.display();
-    format!("see whether it is plugged in and what it holds: pkcs11-tool --module {module} --token-label {:?} --login --list-objects", at.token)
+    format!(
+        "see whether it is plugged in and what it holds: pkcs11-tool --module {module} --token-label {:?} --login --list-objects",
+        at.token
+    )
 }
 
 /// A key on a token.
@@ -158,10 +161,10 @@ impl Device for Token {
 
     fn retire(&self, opened: Opened) {
         // Of an earlier start of the module its number may be another's by now.
-        if let Ok(entered) = self.module.enter(Instant::now() + Duration::from_secs(1)) {
-            if opened.generation == entered.number() {
-                let _ = opened.session.close();
-            }
+        if let Ok(entered) = self.module.enter(Instant::now() + Duration::from_secs(1))
+            && opened.generation == entered.number()
+        {
+            let _ = opened.session.close();
         }
     }
 

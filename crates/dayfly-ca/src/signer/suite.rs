@@ -14,7 +14,7 @@ mod agent;
 mod token;
 
 pub(super) use agent::RunningAgent;
-pub(super) use token::{P11Kit, SOFTHSM, SoftHsm, in_process_of_its_own};
+pub(super) use token::{P11Kit, SoftHsm, in_process_of_its_own};
 
 /// The keys that a CA may have, as `ssh-keygen -t … -b …` makes them.
 pub(super) const KINDS: [(&str, &str); 4] = [("ed25519", "256"), ("ecdsa", "256"), ("ecdsa", "384"), ("rsa", "3072")];
@@ -56,7 +56,8 @@ fn openssh_reads_a_certificate_by(signer: &dyn Signer) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("db1-cert.pub");
     let holder = SeedSigner::new(3).public_key().clone();
-    let unsigned = UnsignedCertificate::inner_host(&"b1".parse().unwrap(), &"db1".parse().unwrap(), holder.into(), 1_735_732_800, 1, [7; 32]);
+    let unsigned =
+        UnsignedCertificate::inner_host(&"b1".parse().unwrap(), &"db1".parse().unwrap(), holder.into(), 1_735_732_800, 1, [7; 32]);
     std::fs::write(&path, unsigned.unwrap().sign(signer).unwrap().to_openssh().unwrap()).unwrap();
     let output = Command::new("ssh-keygen").arg("-L").arg("-f").arg(&path).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();

@@ -90,9 +90,8 @@ pub(in crate::config) fn read(document: &Document, written: Placed<WrittenKeys>,
     let lines = REQUIRED.map(|name| written.line_of(name));
     let WrittenKeys { user_ca, session_ca, host_ca, inner_host_ca, log, lock_memory } = written.into_value();
     let read = [user_ca, session_ca, host_ca, inner_host_ca, log].into_iter().zip(REQUIRED).zip(lines).map(|((written, purpose), line)| {
-        let custody = custody(document, written).map_err(|(cause, remedy)| {
-            Mistake::new(&document.path, format!("{purpose}: {cause}"), remedy).at(line)
-        });
+        let custody = custody(document, written)
+            .map_err(|(cause, remedy)| Mistake::new(&document.path, format!("{purpose}: {cause}"), remedy).at(line));
         Some(Key { purpose, custody: mistakes.keep(custody)?, file: document.path.clone(), line })
     });
     let read: Vec<Option<Key>> = read.collect();
@@ -116,7 +115,8 @@ fn custody(document: &Document, written: Written) -> Result<Custody, Wrong> {
         }
         (None, Some(socket), None) => {
             table.allow_only(&["key", "timeout", "sessions"])?;
-            let key = table.key.clone().ok_or(missing("key", "name which of the agent's keys it is: its line in ssh-add -L, or SHA256:…"))?;
+            let key =
+                table.key.clone().ok_or(missing("key", "name which of the agent's keys it is: its line in ssh-add -L, or SHA256:…"))?;
             Ok(Custody::Agent(AgentKey { socket: beside(socket), key, calls: table.calls()? }))
         }
         (None, None, Some(module)) => {
@@ -176,7 +176,7 @@ impl WrittenTable {
 fn hexadecimal(text: &str) -> Result<Vec<u8>, Wrong> {
     let wrong = || (format!("the id {text:?} is not hexadecimal"), "write it as pkcs11-tool --list-objects shows it");
     let digits: Vec<u8> = text.bytes().filter(|byte| *byte != b':').collect();
-    if digits.is_empty() || digits.len() % 2 != 0 {
+    if digits.is_empty() || !digits.len().is_multiple_of(2) {
         return Err(wrong());
     }
     let pair = |pair: &[u8]| std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok());

@@ -70,7 +70,9 @@ fn a_token_whose_process_is_killed_is_found_again() {
             .collect();
         server.kill();
         server.start_again();
-        load.into_iter().for_each(|thread| drop(thread.join().unwrap()));
+        for thread in load {
+            thread.join().unwrap();
+        }
         comes_back(signer.as_ref());
     });
 }

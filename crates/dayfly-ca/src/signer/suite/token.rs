@@ -9,7 +9,7 @@ use std::{
 };
 
 /// Debian's module.
-pub(in crate::signer) const SOFTHSM: &str = "/usr/lib/softhsm/libsofthsm2.so";
+const SOFTHSM: &str = "/usr/lib/softhsm/libsofthsm2.so";
 
 /// The token's label and its PIN.
 const LABEL: &str = "dayfly";
