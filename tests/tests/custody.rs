@@ -33,6 +33,11 @@ fn row_28_a_token_signs_what_openssh_reads_and_sshd_accepts_and_its_pin_is_writt
         run(&mut restart, b"")?.success()?;
     }
 
+    // People see that the CA has another key, and say that they know.
+    let identity = stack.path("DAYFLY_ALICE_HOME")?.join("id_ed25519").display().to_string();
+    let (url, pin) = (stack.get("DAYFLY_CA_URL")?, stack.get("DAYFLY_CA_PIN")?);
+    let login = ["login", url, "--pin", pin, "--identity", &identity, "--accept-new-keys"];
+    Client::new(&stack, "ALICE")?.dayfly(&login)?.success()?;
     let alice = Client::alice(&stack)?;
     for target in ["db1", "web1"] {
         let path = alice.directory().join(format!("{target}-cert.pub"));
