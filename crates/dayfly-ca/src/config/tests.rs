@@ -64,6 +64,63 @@ fn the_example_shows_every_limit() {
     assert_eq!(Config::load(&path).unwrap().limits.request_timeout, Duration::from_secs(7));
 }
 
+/// The example with its user CA kept otherwise.
+fn user_ca(written: &str) -> String {
+    example_with("\nuser_ca = \"keys/user_ca\"", &format!("\nuser_ca = {written}"))
+}
+
+#[test]
+fn a_key_is_in_a_file_in_an_agent_or_on_a_token() {
+    let custody = |written: &str| {
+        let (directory, path) = written_with(written);
+        let config = Config::load(&path).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        (config.keys.user_ca.custody, directory)
+    };
+    let (file, directory) = custody("{ file = \"keys/user_ca\" }");
+    assert_eq!(file, Custody::File(directory.path().join("keys/user_ca")));
+
+    let (agent, directory) = custody("{ agent = \"agent.sock\", key = \"SHA256:x\", timeout = \"700ms\", sessions = 2 }");
+    let calls = Calls { timeout: Duration::from_millis(700), sessions: 2 };
+    assert_eq!(agent, Custody::Agent(AgentKey { socket: directory.path().join("agent.sock"), key: "SHA256:x".to_owned(), calls }));
+
+    let (token, directory) = custody("{ pkcs11 = \"/lib/p.so\", token = \"t\", id = \"0a:1B\", pin_file = \"pin\" }");
+    let expected = TokenKey {
+        module: "/lib/p.so".into(),
+        token: "t".to_owned(),
+        label: None,
+        id: Some(vec![0x0a, 0x1b]),
+        pin_file: Some(directory.path().join("pin")),
+        calls: Calls { timeout: Duration::from_secs(5), sessions: 4 },
+    };
+    assert_eq!(token, Custody::Token(expected));
+}
+
+fn written_with(custody: &str) -> (TempDir, PathBuf) {
+    written(&user_ca(custody), &[PERMITS_NOTHING])
+}
+
+#[test]
+fn mistakes_of_a_keys_custody_have_its_line_and_a_remedy() {
+    let line = EXAMPLE.lines().position(|line| line == "user_ca = \"keys/user_ca\"").unwrap() + 1;
+    for (custody, cause, remedy) in [
+        ("{}", "user_ca: the key has not exactly one of file, agent and pkcs11", "one of the three"),
+        ("{ file = \"a\", agent = \"b\" }", "not exactly one", "one of the three"),
+        ("{ agent = \"b\" }", "there is no `key`", "ssh-add -L"),
+        ("{ file = \"a\", sessions = 3 }", "`sessions` means nothing", "remove it"),
+        ("{ pkcs11 = \"m\", label = \"l\" }", "there is no `token`", "--list-token-slots"),
+        ("{ pkcs11 = \"m\", token = \"t\" }", "there is no `label`", "--list-objects"),
+        ("{ pkcs11 = \"m\", token = \"t\", id = \"0\" }", "the id \"0\" is not hexadecimal", "--list-objects"),
+        ("{ agent = \"b\", key = \"k\", timeout = \"soon\" }", "timeout \"soon\"", "between 100ms and 2m"),
+        ("{ agent = \"b\", key = \"k\", timeout = \"1h\" }", "too short or too long", "between 100ms and 2m"),
+        ("{ agent = \"b\", key = \"k\", sessions = 0 }", "0 sessions", "1 to 64"),
+        ("{ agnet = \"b\" }", "unknown key `agnet`", "agent"),
+    ] {
+        let found = mistakes(&user_ca(custody), &[PERMITS_NOTHING]);
+        let [told] = found.as_slice() else { panic!("{custody}: {found:?}") };
+        assert!(told.starts_with(&format!("ca.toml:{line}: ")) && told.contains(cause) && told.contains(remedy), "{custody}: {told}");
+    }
+}
+
 #[test]
 fn limits_may_be_left_out() {
     let start = EXAMPLE.find("[limits]").unwrap();

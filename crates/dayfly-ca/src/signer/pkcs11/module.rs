@@ -82,10 +82,14 @@ impl Module {
     pub(super) fn slot(&self, token: &str) -> Result<Slot, DeviceError> {
         let lost = |error: &Error| DeviceError::Lost(in_words(error));
         let slots = self.pkcs11.get_slots_with_token().map_err(|error| lost(&error))?;
-        let holds = |slot: &Slot| self.pkcs11.get_token_info(*slot).is_ok_and(|info| info.label() == token);
-        let mut found = slots.into_iter().filter(holds);
+        let info = |slot: Slot| self.pkcs11.get_token_info(slot).ok().filter(|info| info.label() == token).map(|info| (slot, info));
+        let mut found = slots.into_iter().filter_map(info);
         match (found.next(), found.next()) {
-            (Some(slot), None) => Ok(slot),
+            // The last try is a person's: whoever restarts the CA again and again with a wrong PIN must not lock the token.
+            (Some((_, info)), None) if info.user_pin_locked() || info.user_pin_final_try() => {
+                Err(DeviceError::Refused("its PIN is locked, or would be by one more mistake: log in by hand once".to_owned()))
+            }
+            (Some((slot, _)), None) => Ok(slot),
             (Some(_), Some(_)) => Err(DeviceError::Refused("two tokens have this label".to_owned())),
             (None, _) => Err(DeviceError::Lost("it is not there".to_owned())),
         }
