@@ -181,10 +181,10 @@ impl Connection {
     }
 }
 
-/// What is left of the time; an error if nothing is.
+/// What is left of the time, and a moment more, so that whoever waited it out finds it over; an error if nothing is.
 fn left(until: Instant) -> io::Result<Duration> {
     let left = until.saturating_duration_since(Instant::now());
-    if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left) }
+    if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left + Duration::from_millis(1)) }
 }
 
 #[cfg(test)]

@@ -96,13 +96,16 @@ impl Signer for PooledSigner {
 
     fn sign(&self, message: &[u8]) -> Result<Signature, SignerError> {
         let (answer, answered) = sync_channel(1);
-        let job = Job { message: message.to_vec(), until: Instant::now() + self.timeout, answer };
+        let until = Instant::now() + self.timeout;
+        let job = Job { message: message.to_vec(), until, answer };
         self.queue.try_send(job).map_err(|error| match error {
             TrySendError::Full(_) => self.failed(&format!("is too slow: {QUEUE} signatures wait for it already")),
             TrySendError::Disconnected(_) => self.failed("is not asked any more: its threads have ended"),
         })?;
         match answered.recv_timeout(self.timeout) {
             Ok(Ok(signature)) => Ok(signature),
+            // Whatever it was that ended with the time.
+            Ok(Err(_)) if Instant::now() >= until => Err(self.failed(&format!("did not answer within {:?}", self.timeout))),
             Ok(Err(DeviceError::Lost(cause) | DeviceError::Refused(cause))) => Err(self.failed(&format!("did not sign ({cause})"))),
             Err(RecvTimeoutError::Timeout) => Err(self.failed(&format!("did not answer within {:?}", self.timeout))),
             // Its time was over before its turn came.
