@@ -76,6 +76,12 @@ const IMPORTS: &[ImportRule] = &[
         reason: "it brings another version of ssh-key, and one file crosses between the two",
     },
     ImportRule {
+        paths: &["cryptoki"],
+        within: EVERYWHERE,
+        except: &["crates/dayfly-ca/src/signer/pkcs11.rs", "crates/dayfly-ca/src/signer/pkcs11/", "benches/src/device.rs"],
+        reason: "a token is a custody, and calls into its module are bounded in one place",
+    },
+    ImportRule {
         paths: &["PrivateKey"],
         within: &["crates/dayfly-ca/"],
         except: &["crates/dayfly-ca/src/signer.rs", "crates/dayfly-ca/src/signer/"],

@@ -1,5 +1,8 @@
 //! What the benchmarks share: how a rate is measured and how it is shown beside its reference.
 
+pub mod custody;
+pub mod device;
+pub mod raw;
 pub mod reference;
 
 use serde::Serialize;
@@ -70,4 +73,14 @@ pub fn rate(span: Duration, mut work: impl FnMut() -> anyhow::Result<()>) -> any
         done += 10;
     }
     Ok(f64::from(done) / start.elapsed().as_secs_f64())
+}
+
+/// How often a second `work` can be done on `threads` threads together, over about `span`.
+pub fn rate_on(threads: usize, span: Duration, work: impl Fn() -> anyhow::Result<()> + Sync) -> anyhow::Result<f64> {
+    let rates: Vec<anyhow::Result<f64>> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(|| rate(span, &work))).collect();
+        let panicked = || Err(anyhow::anyhow!("a thread of the benchmark panicked"));
+        threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| panicked())).collect()
+    });
+    rates.into_iter().sum()
 }

@@ -129,7 +129,8 @@ fn ends_with_this_program(directory: &Path) -> Result<Child> {
     shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().context("cannot start a shell")
 }
 
-fn stack_script() -> PathBuf {
+/// The script that starts and ends systems.
+pub fn stack_script() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/stack")
 }
 

@@ -5,7 +5,7 @@
 use anyhow::{Result, ensure};
 use clap::Parser;
 use dayfly_benches::{Figure, show};
-use dayfly_ca::signer::{file::FileSigner, generate};
+use dayfly_ca::signer::{file::FileSigner, generate, secrets::Secrets};
 use dayfly_client::{CertificateParameters, Client, RequestSigner, request_signer::Signing};
 use dayfly_core::{request::RequestedTargets, signature::sign_sshsig, signed_request::Purpose, signer::Signer};
 use ssh_key::public::KeyData;
@@ -72,7 +72,7 @@ struct Key(FileSigner);
 
 impl Key {
     fn load(path: &Path) -> Result<Self> {
-        FileSigner::load(path, None).map(Self).map_err(|mistake| anyhow::anyhow!("{mistake}"))
+        FileSigner::load(path, &Secrets::none()).map(Self).map_err(|mistake| anyhow::anyhow!("{mistake}"))
     }
 
     fn generate(directory: &Path) -> Result<Self> {

@@ -2,6 +2,7 @@
 
 use crate::bastion::Bastion;
 use dayfly_core::{
+    admission::check_enforceable,
     audit::{AuditEvent, Event},
     certificate::VerifiedCertificate,
     name::TargetName,
@@ -131,6 +132,7 @@ impl Connection {
         let verified = self.verify(certificate)?;
         if let Entrance::Inner { outer, .. } = entrance {
             same_person(&outer.verified, &verified)?;
+            check_enforceable(&verified)?;
         }
         let line = certificate
             .to_openssh()

@@ -1,4 +1,4 @@
-//! The one place that names concrete adapters: the system's clock, keys in files, SQLite, enrolled keys, TLS.
+//! The one place that names concrete adapters: the system's clock, keys and who holds them, SQLite, enrolled keys, TLS.
 
 use crate::{
     authority::Authority,
@@ -6,7 +6,7 @@ use crate::{
     http::Service,
     identity::{challenge::Challenges, enrolled_key::EnrolledKeys},
     serve::tls,
-    signer::{Keyring, passphrase::Passphrase},
+    signer::{Keyring, secrets::Secrets},
     store::{Store, sqlite::SqliteStore},
 };
 use anyhow::Context;
@@ -28,7 +28,7 @@ pub struct Assembled {
 pub fn assemble(config: Config) -> anyhow::Result<Assembled> {
     let Config { origin, store, tls, keys, limits, hosts, rules, .. } = config;
     let acceptor = tls::acceptor(&tls)?;
-    let keyring = Keyring::load(&keys, Passphrase::from_environment()?.as_ref())?;
+    let keyring = Keyring::load(&keys, &Secrets::of_this_process())?;
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&store).with_context(|| format!("{} cannot be opened", store.display()))?);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let challenges = Challenges::new(limits.challenge_lifetime.as_secs()).context("the system gives no random bytes")?;

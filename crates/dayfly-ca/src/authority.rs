@@ -4,7 +4,7 @@ use crate::{
     config::{HostRules, RuleBook},
     failure::Failure,
     signer::Keyring,
-    store::{Store, StoreError},
+    store::{Change, Store, StoreError},
 };
 use arc_swap::ArcSwap;
 use dayfly_core::{
@@ -17,8 +17,8 @@ use dayfly_core::{
     role::{Role, SourceAddress},
     signer::Signer,
 };
-use ssh_key::public::KeyData;
 use std::sync::Arc;
+use tokio::task::JoinError;
 
 /// The largest serial: what every JSON reader holds exactly.
 const LARGEST_SERIAL: u64 = (1 << 53) - 1;
@@ -50,6 +50,24 @@ impl Authority {
         AuditEvent::refused(self.clock.now(), event, Reporter::Ca, refusal)
     }
 
+    /// Signs, and tells the log if that fails. `about` adds what the certificate was for.
+    pub(crate) async fn sign_or_log(
+        &self,
+        unsigned: UnsignedCertificate,
+        signer: &Arc<dyn Signer>,
+        about: impl FnOnce(AuditEvent) -> AuditEvent,
+    ) -> Result<SignedCertificate, Failure> {
+        let serial = unsigned.serial();
+        match sign(unsigned, signer).await {
+            Err(failure @ (Failure::Mint(_) | Failure::Internal(_))) => {
+                let event = self.event(Event::CertificateFailed, Outcome::Failed).serial(serial).detail(&failure.to_string());
+                self.store.commit(Change::None, about(event)).await?;
+                Err(failure)
+            }
+            answer => answer,
+        }
+    }
+
     /// The addresses that the bastions dial from, asked for only where `role` binds its certificates to them.
     pub async fn bastion_networks(&self, role: Option<&Role>) -> Result<Vec<Network>, StoreError> {
         if !role.is_some_and(|role| role.source_address.contains(&SourceAddress::Bastion)) {
@@ -75,13 +93,19 @@ pub(crate) fn random_nonce() -> [u8; 32] {
     rand::random()
 }
 
-/// Signs, and verifies what came back. A key that takes its time is asked on a thread of its own.
+/// Signs, and verifies what came back.
 pub(crate) async fn sign(unsigned: UnsignedCertificate, signer: &Arc<dyn Signer>) -> Result<SignedCertificate, Failure> {
-    match signer.public_key() {
-        KeyData::Ed25519(_) | KeyData::Ecdsa(_) => Ok(unsigned.sign(signer.as_ref())?),
-        _ => {
-            let signer = Arc::clone(signer);
-            Ok(tokio::task::spawn_blocking(move || unsigned.sign(signer.as_ref())).await??)
-        }
+    Ok(with_signer(signer, move |signer| unsigned.sign(signer)).await??)
+}
+
+/// Does what needs a key. One that takes its time is asked on a thread where nobody else waits.
+pub(crate) async fn with_signer<T: Send + 'static>(
+    signer: &Arc<dyn Signer>,
+    work: impl FnOnce(&dyn Signer) -> T + Send + 'static,
+) -> Result<T, JoinError> {
+    if signer.is_quick() {
+        return Ok(work(signer.as_ref()));
     }
+    let signer = Arc::clone(signer);
+    tokio::task::spawn_blocking(move || work(signer.as_ref())).await
 }

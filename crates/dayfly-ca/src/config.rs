@@ -5,6 +5,7 @@
 use crate::mistake::{Mistake, Mistakes};
 use dayfly_core::{policy::Policy, role::Roles, target::Inventory};
 use document::Document;
+pub use keys::{AgentKey, Calls, Custody, Key, Keys, LockMemory, TokenKey};
 use settings::Settings;
 use std::{
     net::SocketAddr,
@@ -14,6 +15,7 @@ use std::{
 
 mod document;
 mod hosts;
+mod keys;
 mod limits;
 mod rules;
 pub(crate) mod settings;
@@ -30,7 +32,7 @@ pub struct Config {
     /// The certificate that callers see, and its key.
     pub tls: TlsFiles,
     /// The CA's keys.
-    pub keys: KeyFiles,
+    pub keys: Keys,
     /// What callers may use up.
     pub limits: Limits,
     /// What is asked of hosts.
@@ -55,21 +57,6 @@ pub struct TlsFiles {
     pub certificate: PathBuf,
     /// The private key.
     pub key: PathBuf,
-}
-
-/// The files of the CA's private keys, in OpenSSH's format.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeyFiles {
-    /// Signs people's and machines' certificates.
-    pub user_ca: PathBuf,
-    /// Signs session certificates.
-    pub session_ca: PathBuf,
-    /// Signs host certificates of bastions and real hosts.
-    pub host_ca: PathBuf,
-    /// Signs what a bastion shows when it answers for a recorded target.
-    pub inner_host_ca: PathBuf,
-    /// Signs the log's head.
-    pub log: PathBuf,
 }
 
 /// What callers may use up, so that no one of them can take the CA from the others.

@@ -7,7 +7,7 @@ mod of_host;
 pub use of_host::{for_host, names_for};
 
 use crate::{
-    authority::{Authority, random_nonce, random_serial, sign},
+    authority::{Authority, random_nonce, random_serial},
     failure::Failure,
     identity::{
         BastionCall,
@@ -128,7 +128,9 @@ async fn finish(
         Kind::Host => &authority.keyring.host_ca,
         Kind::Inner => &authority.keyring.inner_host_ca,
     };
-    let certificate = sign(unsigned, signer).await?.to_openssh()?;
+    let facts = event.facts.clone();
+    let about = |failed: AuditEvent| AuditEvent { facts, target: event.target.clone(), ..failed };
+    let certificate = authority.sign_or_log(unsigned, signer, about).await?.to_openssh()?;
     authority.store.commit(change, event).await?;
     Ok(HostCertificate { certificate, ends_at })
 }

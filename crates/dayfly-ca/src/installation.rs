@@ -67,7 +67,16 @@ impl Installation {
         Self::with_limits(limits())
     }
 
+    /// Whose user CA's key is kept by `custody`.
+    pub(crate) fn with_user_ca(custody: Arc<dyn Signer>) -> Self {
+        Self::with(limits(), Keyring { user_ca: custody, ..keyring() })
+    }
+
     pub(crate) fn with_limits(limits: Limits) -> Self {
+        Self::with(limits, keyring())
+    }
+
+    fn with(limits: Limits, keyring: Keyring) -> Self {
         let store = Arc::new(MemoryStore::default());
         for (name, seed, groups) in [("alice", ALICE, vec!["dba", "developers"]), ("bob", BOB, vec![]), ("carol", CAROL, vec!["reviewers"])]
         {
@@ -88,14 +97,8 @@ impl Installation {
         };
         let Sample { policy, roles, inventory, .. } = Sample::new();
         let rules = ArcSwap::from_pointee(RuleBook { roles, inventory, policy });
-        let authority = Authority {
-            origin: ORIGIN.to_owned(),
-            keyring: keyring(),
-            store: as_store,
-            clock: as_clock,
-            hosts: HostRules::default(),
-            rules,
-        };
+        let authority =
+            Authority { origin: ORIGIN.to_owned(), keyring, store: as_store, clock: as_clock, hosts: HostRules::default(), rules };
         Self { store, clock, service: Arc::new(Service::new(authority, Box::new(callers), challenges, limits)) }
     }
 

@@ -1,8 +1,8 @@
 //! The issue pipeline: who asks → decision → intent in the log → signed and verified → outcome in the log → reply.
 //!
 //! If the log cannot be written, nothing leaves. Facts of its events: `grant`, `targets`, `principals`, `key` (what was certified), `digest` (SHA-256
-//! of the certificate), `expires`, `policies`, `narrowed`, `address` (where it was asked from), `proof` (the key that proved who asked) and
-//! `stated_reason`.
+//! of the certificate), `expires`, `policies`, `narrowed`, `address` (where it was asked from), `proof` (the key that proved who asked),
+//! `touched` and `user_verified` (what a FIDO key said of the proof that it is held) and `stated_reason`.
 
 use crate::{
     authority::{Authority, random_nonce, random_serial, rules, sign},
@@ -10,7 +10,7 @@ use crate::{
     failure::Failure,
     identity::{
         PersonCall,
-        possession::{Bond, held_key},
+        possession::{Bond, proven_key},
     },
     store::{Certificate, Change, StoreError, Unique},
 };
@@ -23,7 +23,7 @@ use dayfly_core::{
     policy,
     reason::Refusal,
     request::{CertificateRequest, RequestedTargets},
-    signature::fingerprint,
+    signature::{FidoFlags, fingerprint},
     signed_request::{Certifies, hex},
 };
 use std::fmt::Display;
@@ -50,8 +50,8 @@ pub async fn issue(authority: &Authority, call: &PersonCall, asked: Asked) -> Re
 async fn decide(authority: &Authority, call: &PersonCall, asked: Asked) -> Result<(CertificateRequest, Grant), Failure> {
     let subject = call.subject().to_string();
     let bond = Bond { origin: &authority.origin, certifies: Certifies::User, caller: &subject, challenge: &call.challenge };
-    let public_key = held_key(bond, &asked.public_key, &asked.possession)?;
-    let request = CertificateRequest::new(asked.role, asked.targets, asked.ttl, asked.reason, public_key)?;
+    let held = proven_key(bond, &asked.public_key, &asked.possession)?;
+    let request = CertificateRequest::new(asked.role, asked.targets, asked.ttl, asked.reason, held.public_key)?.held_with(held.fido);
     let book = authority.rules.load_full();
     let networks = authority.bastion_networks(book.roles.get(request.role.as_str())).await?;
     let (identity, context) = (call.identity.clone(), call.context);
@@ -144,6 +144,10 @@ fn issued_event(
         .fact("policies", list(&grant.explanation().policies))
         .fact("address", call.context.source)
         .fact("proof", proof);
+    let event = match request.fido {
+        Some(FidoFlags { touched, verified }) => event.fact("touched", touched).fact("user_verified", verified),
+        None => event,
+    };
     let event = with_fact(event, "narrowed", &grant.explanation().narrowed.join("; "));
     with_fact(event, "stated_reason", request.reason.as_deref().unwrap_or_default())
 }

@@ -1,6 +1,7 @@
 //! The log as others read it: pages, its signed head, and an export that is verified without us.
 
 use crate::{
+    authority::with_signer,
     failure::Failure,
     store::{Position, Row, Store, StoreError},
 };
@@ -13,7 +14,7 @@ use dayfly_core::{
 };
 use serde::Serialize;
 use ssh_key::LineEnding;
-use std::io::Write;
+use std::{io::Write, sync::Arc};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 /// The most bytes of events in one page: rows beyond them come with the next. A single row may be larger.
@@ -48,13 +49,13 @@ pub async fn page(store: &dyn Store, after: u64, limit: u32) -> Result<LogPage, 
 }
 
 /// The newest row, signed at `now`. An empty log has a head too: number 0.
-pub async fn signed_head(store: &dyn Store, key: &dyn Signer, now: OffsetDateTime) -> Result<SignedHead, Failure> {
+pub async fn signed_head(store: &dyn Store, key: &Arc<dyn Signer>, now: OffsetDateTime) -> Result<SignedHead, Failure> {
     let head = store.head().await?.unwrap_or(Position { seq: 0, hash: GENESIS });
-    sign(head, key, now)
+    with_signer(key, move |key| sign(head, key, now)).await?
 }
 
 /// Writes the log as it is now: a [`LogRow`] a line, and the [`SignedHead`] that covers them as the last. Rows that come meanwhile are left out.
-pub async fn export(store: &dyn Store, key: &dyn Signer, now: OffsetDateTime, out: &mut dyn Write) -> Result<SignedHead, ExportError> {
+pub async fn export(store: &dyn Store, key: &Arc<dyn Signer>, now: OffsetDateTime, out: &mut dyn Write) -> Result<SignedHead, ExportError> {
     let head = signed_head(store, key, now).await?;
     let mut after = 0;
     while after < head.seq {

@@ -31,7 +31,7 @@ pub async fn page(authority: &Authority, call: &PersonCall, query: LogQuery) -> 
 /// The log's newest row, signed, for somebody who may review every target. It covers the row of this very reading.
 pub async fn head(authority: &Authority, call: &PersonCall) -> Result<SignedHead, Failure> {
     admit(authority, call, |event| event.fact("head", "signed")).await?;
-    log::signed_head(authority.store.as_ref(), authority.keyring.log.as_ref(), authority.clock.now()).await
+    log::signed_head(authority.store.as_ref(), &authority.keyring.log, authority.clock.now()).await
 }
 
 /// The log tells of every target, so whoever reads it must be permitted to review all of them.

@@ -6,6 +6,7 @@ use crate::{
     config::Config,
     reload::reload,
     serve::Server,
+    signer::memory,
     store::Change,
 };
 use anyhow::Context;
@@ -34,6 +35,7 @@ async fn serve(path: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
     // Before anything else, so that no signal finds nobody.
     let (hangup, stop) = (signal(SignalKind::hangup())?, Stop::listen()?);
     let config = Config::load(path)?;
+    memory::protect(config.keys.lock_memory, path)?;
     let listen = config.listen;
     let Assembled { service, tls } = assemble(config)?;
     let server = Server::bind(listen, &service, Arc::clone(&tls)).await.with_context(|| format!("{listen} cannot be listened at"))?;

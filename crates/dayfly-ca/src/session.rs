@@ -7,7 +7,7 @@ mod events;
 mod parent;
 
 use crate::{
-    authority::{Authority, random_nonce, random_serial, rules, sign},
+    authority::{Authority, random_nonce, random_serial, rules},
     config::RuleBook,
     failure::Failure,
     identity::{
@@ -20,6 +20,7 @@ use dayfly_api::session::{SessionPermit, SessionRequest};
 use dayfly_core::{
     address::Network,
     admission::{Admission, admit},
+    audit::AuditEvent,
     certificate::{KeyId, SessionCertificate, SessionKind, SignedCertificate, UnsignedCertificate},
     context::Context,
     name::TargetName,
@@ -121,7 +122,9 @@ async fn mint(authority: &Authority, call: &BastionCall, asked: &SessionRequest,
     let session = SessionCertificate { session: asked.session, bastion: &bastion.name, dials_from: &dials_from, public_key, kind };
     let now = authority.clock.unix_seconds();
     let unsigned = UnsignedCertificate::session(parent, session, now, random_serial(), random_nonce())?;
-    sign(unsigned, &authority.keyring.session_ca).await
+    let about =
+        |event: AuditEvent| event.target(&asked.target).session(asked.session).fact("kind", "session").fact("bastion", &bastion.name);
+    authority.sign_or_log(unsigned, &authority.keyring.session_ca, about).await
 }
 
 fn reply(book: &RuleBook, admission: &Admission, id: &KeyId, minted: Option<&SignedCertificate>) -> Result<SessionPermit, Failure> {

@@ -239,7 +239,7 @@ fn check_tells_every_mistake_in_every_file() {
         "a lifetime must be between 1s and 24h",
         "default.cedar:1: the statement has no @id",
         "keys/user_ca: can be used by others (mode 0644): chmod 600 ",
-        "holds the same key as ",
+        "host_ca: it is the same key as session_ca",
         "tls/key.pem: ",
         "ca.db: ",
         "error: ",

@@ -38,6 +38,18 @@ impl Admission {
     }
 }
 
+/// Refuses a certificate that demands what cannot be seen where a bastion answers for the target: a PIN or a fingerprint at the login.
+pub fn check_enforceable(certificate: &VerifiedCertificate) -> Result<(), Refusal> {
+    if !certificate.verify_required() {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        Reason::VerifyRequired,
+        "the certificate demands a PIN or fingerprint, which a bastion that answers for a recorded target cannot see",
+        "use a role without verify_required for recorded targets",
+    ))
+}
+
 /// Decides whether `certificate` admits to `account` at `target`. A recorded target needs an account; for passthrough the certificate must hold some
 /// principal for the target.
 pub fn admit(certificate: &VerifiedCertificate, target: &Target, account: Option<&AccountName>) -> Result<Admission, Refusal> {
@@ -47,6 +59,9 @@ pub fn admit(certificate: &VerifiedCertificate, target: &Target, account: Option
             format!("{} is recorded and cannot be reached without naming an account", target.name),
             format!("log in with: ssh -J BASTION ACCOUNT@{}", target.name),
         ));
+    }
+    if target.mode == Mode::Record {
+        check_enforceable(certificate)?;
     }
     let admits = certificate.principals().iter().any(|principal| match principal.as_str().split_once('@') {
         Some((name, scope)) => account.is_none_or(|account| account.as_str() == name) && target.scopes().any(|own| own == scope),

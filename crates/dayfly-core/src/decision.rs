@@ -33,6 +33,7 @@ pub struct Grant {
     pub(crate) ttl: Ttl,
     pub(crate) force_command: Option<ForceCommand>,
     pub(crate) source_address: Vec<Network>,
+    pub(crate) verify_required: bool,
     pub(crate) extensions: BTreeSet<Extension>,
     pub(crate) explanation: Explanation,
 }

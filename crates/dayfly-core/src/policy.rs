@@ -5,6 +5,7 @@
 //! | `schema` | what a policy can speak about |
 //! | `load`, `statement` | policy files → [`Policy`], every mistake with its line |
 //! | `slices` | the few policies that can matter to a question |
+//! | `hardware` | what a role demands of the key |
 //! | `inquiry` | a question to Cedar, and its answer in words |
 //! | `resolve` | what was asked for → targets; permitted targets → principals |
 //!
@@ -25,6 +26,7 @@ use inquiry::{Inquiry, Question};
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
+mod hardware;
 mod inquiry;
 mod load;
 mod resolve;
@@ -71,6 +73,7 @@ fn grant(rules: Rules<'_>, identity: &Identity, context: &Context, request: &Cer
         RequestedTargets::Named(_) => all_of(asked, question)?,
         RequestedTargets::All => some_of(asked, question)?,
     };
+    hardware::check(role, request)?;
     if let Some(longer) = request.ttl.filter(|asked| *asked > ttl) {
         explanation.narrowed.push(format!("lifetime {longer} was cut to {ttl}, the longest of role {}", role.name));
     }
@@ -83,6 +86,7 @@ fn grant(rules: Rules<'_>, identity: &Identity, context: &Context, request: &Cer
         ttl,
         force_command: role.force_command.clone(),
         source_address: source_address(rules, role, context)?,
+        verify_required: role.verify_required,
         extensions: role.extensions.clone(),
         explanation,
     })

@@ -44,6 +44,12 @@ reasons! {
     SourceAddress = "source_address";
     /// It demands a PIN or fingerprint, which cannot be seen where the bastion answers.
     VerifyRequired = "verify_required";
+    /// The role wants a key in hardware.
+    HardwareKeyRequired = "hardware_key_required";
+    /// Nobody touched the security key.
+    NotTouched = "not_touched";
+    /// The security key was given no PIN or fingerprint where the role wants one.
+    NotVerified = "not_verified";
     /// SHA-1, DSA, short RSA.
     WeakAlgorithm = "weak_algorithm";
     /// It cannot be read, or its signature does not fit its contents.

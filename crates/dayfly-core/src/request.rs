@@ -3,7 +3,7 @@
 use crate::{
     name::{RoleName, ScopeName},
     reason::{Reason, Refusal},
-    signature::strength,
+    signature::{FidoFlags, strength},
     validity::Ttl,
 };
 use serde::{Deserialize, Serialize};
@@ -36,6 +36,8 @@ pub struct CertificateRequest {
     pub reason: Option<String>,
     /// The key to certify.
     pub public_key: PublicKey,
+    /// What the key said of the proof that it is held, if it is a FIDO key.
+    pub fido: Option<FidoFlags>,
 }
 
 impl CertificateRequest {
@@ -58,6 +60,11 @@ impl CertificateRequest {
             ));
         }
         strength(public_key.key_data())?;
-        Ok(Self { role, targets, ttl, reason, public_key })
+        Ok(Self { role, targets, ttl, reason, public_key, fido: None })
+    }
+
+    /// The same, for a key that said `fido` when it proved that it is held.
+    pub fn held_with(self, fido: Option<FidoFlags>) -> Self {
+        Self { fido, ..self }
     }
 }

@@ -42,6 +42,12 @@ pub struct Role {
     /// The extensions that a certificate carries. Default: none.
     #[serde(default)]
     pub extensions: BTreeSet<Extension>,
+    /// Whether only keys in hardware are certified: FIDO keys, which prove by a touch that somebody is there.
+    #[serde(default)]
+    pub require_hardware_key: bool,
+    /// Whether the key must ask for a PIN or a fingerprint, at issue and at each login. For `passthrough` targets only.
+    #[serde(default)]
+    pub verify_required: bool,
     /// What a recorded session may do.
     #[serde(default)]
     pub session: SessionRules,

@@ -15,6 +15,9 @@ pub const SHORTEST_RSA_BITS: u32 = 3072;
 /// The bit of a FIDO signature's flags that says that somebody touched the key (CTAP2, "user presence").
 const FIDO_TOUCHED: u8 = 0x01;
 
+/// The bit that says that they gave a PIN or a fingerprint (CTAP2, "user verification").
+const FIDO_VERIFIED: u8 = 0x04;
+
 /// Counter and flags at the end of a FIDO signature, in bytes.
 const FIDO_TRAILER: usize = 5;
 
@@ -35,6 +38,20 @@ pub enum SignatureError {
     NotTouched,
 }
 
+/// What a FIDO key says of one signature of its own, inside what it signs (OpenSSH PROTOCOL.u2f).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FidoFlags {
+    /// Somebody touched it.
+    pub touched: bool,
+    /// They gave a PIN or a fingerprint.
+    pub verified: bool,
+}
+
+/// Whether a key lives in a FIDO authenticator and never leaves it.
+pub fn is_hardware_key(key: &KeyData) -> bool {
+    matches!(key, KeyData::SkEd25519(_) | KeyData::SkEcdsaSha2NistP256(_))
+}
+
 /// Refuses keys that are too weak: RSA under [`SHORTEST_RSA_BITS`], DSA, and whatever is not known.
 pub fn strength(key: &KeyData) -> Result<(), Refusal> {
     let weak = |what: String| {
@@ -48,8 +65,36 @@ pub fn strength(key: &KeyData) -> Result<(), Refusal> {
     }
 }
 
-/// Whether `signature` over `message` is `key`'s. Never accepts SHA-1.
+/// Refuses what a CA or the log may not sign with. Ed25519, P-256, P-384 and RSA are what agents, tokens and every OpenSSH have in common; a FIDO key would
+/// want a touch for each certificate.
+pub fn authority_strength(key: &KeyData) -> Result<(), Refusal> {
+    strength(key)?;
+    match key {
+        KeyData::Ed25519(_) | KeyData::Rsa(_) => Ok(()),
+        KeyData::Ecdsa(public) if public.curve() != EcdsaCurve::NistP521 => Ok(()),
+        other => Err(Refusal::new(
+            Reason::WeakAlgorithm,
+            format!("a key of type {} does not sign for a CA", other.algorithm()),
+            "use an Ed25519, P-256, P-384 or RSA key of 3072 bits and more",
+        )),
+    }
+}
+
+/// Whether `signature` over `message` is `key`'s. Never accepts SHA-1, nor a FIDO key that nobody touched.
 pub fn verify(key: &KeyData, message: &[u8], signature: &Signature) -> Result<(), SignatureError> {
+    demand_touch(verify_and_tell(key, message, signature)?)
+}
+
+fn demand_touch(fido: Option<FidoFlags>) -> Result<(), SignatureError> {
+    if fido.is_none_or(|fido| fido.touched) { Ok(()) } else { Err(SignatureError::NotTouched) }
+}
+
+/// As [`verify`], but leaves the flags of a FIDO key to the caller. None for every other key.
+pub fn verify_and_tell(key: &KeyData, message: &[u8], signature: &Signature) -> Result<Option<FidoFlags>, SignatureError> {
+    if is_hardware_key(key) { verify_fido(key, message, signature).map(Some) } else { verify_plain(key, message, signature).map(|()| None) }
+}
+
+fn verify_plain(key: &KeyData, message: &[u8], signature: &Signature) -> Result<(), SignatureError> {
     let data = signature.as_bytes();
     match (key, signature.algorithm()) {
         (KeyData::Ed25519(public), Algorithm::Ed25519) => raw(&lc::ED25519, &public.0, message, data),
@@ -72,9 +117,6 @@ pub fn verify(key: &KeyData, message: &[u8], signature: &Signature) -> Result<()
                 return Err(SignatureError::Mismatch);
             };
             lc::RsaPublicKeyComponents { n, e }.verify(parameters, message, data).map_err(|_| SignatureError::Mismatch)
-        }
-        (KeyData::SkEd25519(_), Algorithm::SkEd25519) | (KeyData::SkEcdsaSha2NistP256(_), Algorithm::SkEcdsaSha2NistP256) => {
-            verify_fido(key, message, signature)
         }
         _ => Err(SignatureError::Algorithm),
     }
@@ -101,32 +143,53 @@ fn fixed_ecdsa(mut data: &[u8], curve: EcdsaCurve) -> Option<Vec<u8>> {
     data.is_empty().then_some(fixed)
 }
 
-/// The key library checks the signature; that somebody touched the key it does not.
-fn verify_fido(key: &KeyData, message: &[u8], signature: &Signature) -> Result<(), SignatureError> {
+/// The key library checks the signature; what the flags say it does not look at.
+fn verify_fido(key: &KeyData, message: &[u8], signature: &Signature) -> Result<FidoFlags, SignatureError> {
+    if signature.algorithm() != key.algorithm() {
+        return Err(SignatureError::Algorithm);
+    }
     let data = signature.as_bytes();
     let flags = data.len().checked_sub(FIDO_TRAILER).and_then(|index| data.get(index)).ok_or(SignatureError::Mismatch)?;
-    if flags & FIDO_TOUCHED == 0 {
-        return Err(SignatureError::NotTouched);
-    }
-    signature::Verifier::verify(key, message, signature).map_err(|_| SignatureError::Mismatch)
+    signature::Verifier::verify(key, message, signature).map_err(|_| SignatureError::Mismatch)?;
+    Ok(FidoFlags { touched: flags & FIDO_TOUCHED != 0, verified: flags & FIDO_VERIFIED != 0 })
 }
 
-/// Whether `sshsig` is a signature over `message` for `namespace`, by a strong key. Who owns the key is the caller's question.
+/// Whether `sshsig` is a signature over `message` for `namespace`, by a strong key, touched if it is a FIDO key. Who owns the key is the caller's question.
 pub fn verify_sshsig<'a>(sshsig: &'a SshSig, namespace: &str, message: &[u8]) -> Result<&'a KeyData, SignatureError> {
+    let (key, fido) = verify_sshsig_and_tell(sshsig, namespace, message)?;
+    demand_touch(fido).map(|()| key)
+}
+
+/// As [`verify_sshsig`], but leaves the flags of a FIDO key to the caller. None for every other key.
+pub fn verify_sshsig_and_tell<'a>(
+    sshsig: &'a SshSig,
+    namespace: &str,
+    message: &[u8],
+) -> Result<(&'a KeyData, Option<FidoFlags>), SignatureError> {
     if sshsig.namespace() != namespace {
         return Err(SignatureError::Namespace);
     }
     strength(sshsig.public_key()).map_err(|_| SignatureError::Algorithm)?;
     let signed = SshSig::signed_data(namespace, sshsig.hash_alg(), message).map_err(|_| SignatureError::Mismatch)?;
-    verify(sshsig.public_key(), &signed, sshsig.signature())?;
-    Ok(sshsig.public_key())
+    let fido = verify_and_tell(sshsig.public_key(), &signed, sshsig.signature())?;
+    Ok((sshsig.public_key(), fido))
 }
 
-/// Signs `message` for `namespace` (SHA-512).
+/// Signs `message`, and verifies what came back: what a broken or a hostile custody makes of it leaves nothing behind but an error.
+pub fn sign_verified(signer: &dyn Signer, message: &[u8]) -> Result<Signature, SignerError> {
+    let signature = signer.sign(message)?;
+    verify_and_tell(signer.public_key(), message, &signature).map_err(|error| SignerError {
+        key: fingerprint(signer.public_key()),
+        cause: format!("what came back was thrown away, since {error}: see whether who holds the key is what it should be"),
+    })?;
+    Ok(signature)
+}
+
+/// Signs `message` for `namespace` (SHA-512), and verifies what came back.
 pub fn sign_sshsig(signer: &dyn Signer, namespace: &str, message: &[u8]) -> Result<SshSig, SignerError> {
     let failed = |error: ssh_key::Error| SignerError { key: fingerprint(signer.public_key()), cause: error.to_string() };
     let signed = SshSig::signed_data(namespace, HashAlg::Sha512, message).map_err(failed)?;
-    let signature = signer.sign(&signed)?;
+    let signature = sign_verified(signer, &signed)?;
     SshSig::new(signer.public_key().clone(), namespace, HashAlg::Sha512, signature).map_err(failed)
 }
 
@@ -139,7 +202,10 @@ pub fn fingerprint(key: &KeyData) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::signer::SeedSigner;
+    use crate::signer::{
+        SeedSigner,
+        fido::{FidoSigner, TOUCHED, VERIFIED},
+    };
     use ssh_key::PrivateKey;
 
     fn keys() -> Vec<PrivateKey> {
@@ -161,6 +227,42 @@ mod tests {
             let other = SeedSigner::new(9);
             assert!(verify(other.public_key(), b"message", &signature).is_err());
         }
+    }
+
+    #[test]
+    fn a_fido_key_tells_of_touch_and_pin_and_nobody_can_change_what_it_said() {
+        for (flags, told) in [
+            (0, FidoFlags::default()),
+            (TOUCHED, FidoFlags { touched: true, verified: false }),
+            (TOUCHED | VERIFIED, FidoFlags { touched: true, verified: true }),
+        ] {
+            for key in [FidoSigner::ed25519(1, flags), FidoSigner::p256(flags)] {
+                let signature = sign_verified(&key, b"message").unwrap();
+                assert_eq!(verify_and_tell(key.public_key(), b"message", &signature), Ok(Some(told)));
+                assert_eq!(verify(key.public_key(), b"message", &signature).is_ok(), told.touched);
+                assert_eq!(verify(key.public_key(), b"massage", &signature), Err(SignatureError::Mismatch));
+                let mut changed = signature.as_bytes().to_vec();
+                let index = changed.len() - FIDO_TRAILER;
+                changed[index] ^= TOUCHED;
+                let changed = Signature::new(signature.algorithm(), changed).unwrap();
+                assert_eq!(verify_and_tell(key.public_key(), b"message", &changed), Err(SignatureError::Mismatch));
+            }
+        }
+    }
+
+    #[test]
+    fn row_28_a_signature_that_does_not_fit_never_leaves() {
+        struct Broken(SeedSigner);
+        impl Signer for Broken {
+            fn public_key(&self) -> &KeyData {
+                self.0.public_key()
+            }
+            fn sign(&self, _: &[u8]) -> Result<Signature, SignerError> {
+                self.0.sign(b"something else")
+            }
+        }
+        let error = sign_sshsig(&Broken(SeedSigner::new(1)), "log-head@dayfly", b"head").unwrap_err();
+        assert!(error.cause.contains("thrown away"), "{error}");
     }
 
     #[test]

@@ -17,9 +17,17 @@ pub trait Signer: Send + Sync {
     /// The public half.
     fn public_key(&self) -> &KeyData;
 
+    /// Whether [`Signer::sign`] answers within a millisecond, so that it may be called between two requests. Unless a custody says so, it may not.
+    fn is_quick(&self) -> bool {
+        false
+    }
+
     /// Signs `message`. RSA keys sign with SHA-512, never with SHA-1.
     fn sign(&self, message: &[u8]) -> Result<Signature, SignerError>;
 }
+
+#[cfg(feature = "test-support")]
+pub mod fido;
 
 /// An Ed25519 key made from a seed, for tests.
 #[cfg(feature = "test-support")]
@@ -48,6 +56,10 @@ impl SeedSigner {
 impl Signer for SeedSigner {
     fn public_key(&self) -> &KeyData {
         &self.public
+    }
+
+    fn is_quick(&self) -> bool {
+        true
     }
 
     fn sign(&self, message: &[u8]) -> Result<Signature, SignerError> {

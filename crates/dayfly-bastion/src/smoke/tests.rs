@@ -214,10 +214,27 @@ async fn a_client_that_leaves_ends_its_sessions_sealed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn row_04_a_pin_that_only_the_target_can_see_opens_no_recorded_session() {
+    let house = House::open().await;
+    let person = Person::with(double::fresh_key(), &house.authority, "alice", &["deploy@db1", "deploy@web1"], |builder| {
+        builder.critical_option("verify-required", "").unwrap();
+    });
+    // At the bastion itself, where nothing of its own depends on a PIN.
+    let outside = house.log_in("deploy@db1", &person).await.unwrap();
+    assert!(run(&outside, "say 0").await.stderr.contains("(verify_required)"));
+    assert!(house.refusals().contains(&(audit::Event::SessionRefused, Reason::VerifyRequired)));
+    // Inside, where the bastion answers for the target.
+    let (_outside, inside) = house.jump(&person, &person, "deploy", "db1").await.unwrap();
+    assert!(run(&inside, "say 0").await.stderr.contains("(verify_required)"));
+    assert!(house.refusals().contains(&(audit::Event::LoginRefused, Reason::VerifyRequired)));
+    // A passthrough target's own sshd sees it.
+    assert!(outside.channel_open_direct_tcpip("web1", 22, "127.0.0.1", 1).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rows_01_to_06_a_certificate_of_ours_with_a_defect_is_told_and_logged() {
     let house = House::open().await;
     for (defect, reason) in [
-        (("verify-required", ""), Reason::VerifyRequired),
         (("unknown@example", ""), Reason::UnknownCriticalOption),
         (("source-address", "192.0.2.0/24"), Reason::SourceAddress),
         (("source-address", "::1"), Reason::SourceAddress),

@@ -4,7 +4,7 @@ use crate::{
     config::{self, RuleBook, settings::Settings},
     mistake::{Mistake, Mistakes},
     serve::tls,
-    signer::{Keyring, passphrase::Passphrase},
+    signer::{Keyring, secrets::Secrets},
     store::{Store, StoreError, host::Host, sqlite::SqliteStore},
 };
 use anyhow::bail;
@@ -64,9 +64,7 @@ fn find_mistakes(config: &Path) -> anyhow::Result<Mistakes> {
 }
 
 fn check_keys(settings: &Settings, mistakes: &mut Mistakes) {
-    if let Some(passphrase) = mistakes.keep(Passphrase::from_environment()) {
-        mistakes.keep(Keyring::load(&settings.keys, passphrase.as_ref()));
-    }
+    mistakes.keep(Keyring::load(&settings.keys, &Secrets::of_this_process()));
     mistakes.keep(tls::acceptor(&settings.tls));
 }
 

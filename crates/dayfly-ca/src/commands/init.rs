@@ -3,7 +3,7 @@
 use crate::{
     config::{Config, settings::Origin},
     private_file,
-    signer::{Keyring, file::FileSigner, generate, passphrase::Passphrase},
+    signer::{Keyring, file::FileSigner, generate, passphrase::Passphrase, secrets::Secrets},
     store::sqlite::SqliteStore,
     tls_certificate,
 };
@@ -110,11 +110,12 @@ impl Init {
     fn tell(&self, passphrase: Option<&Passphrase>, out: &mut dyn Write) -> anyhow::Result<()> {
         let path = self.directory.join("ca.toml");
         let config = Config::load(&path)?;
-        Keyring::load(&config.keys, passphrase)?;
+        let secrets = Secrets::of_this_process();
+        Keyring::load(&config.keys, &secrets)?;
         let place = path.display();
         writeln!(out, "made {}\n", self.directory.display())?;
         for (name, purpose) in KEYS {
-            let key = FileSigner::load(&self.directory.join("keys").join(name), passphrase)?;
+            let key = FileSigner::load(&self.directory.join("keys").join(name), &secrets)?;
             writeln!(out, "  {purpose:<14} {}", fingerprint(key.public_key()))?;
         }
         writeln!(out, "  {:<14} {}", "TLS pin", tls_certificate::pin(&config.tls.certificate)?)?;

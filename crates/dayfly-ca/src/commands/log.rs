@@ -4,7 +4,7 @@ use super::{open_store, wait};
 use crate::{
     config,
     log::{self, ExportError},
-    signer::{file::FileSigner, passphrase::Passphrase},
+    signer::{self, secrets::Secrets},
 };
 use anyhow::Context;
 use clap::{Args, Subcommand};
@@ -42,7 +42,7 @@ impl Export {
     fn run(&self, config: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
         let examined = config::examine(config);
         let Some(settings) = examined.settings else { return Err(examined.mistakes.into()) };
-        let key = FileSigner::load(&settings.keys.log, Passphrase::from_environment()?.as_ref())?;
+        let key = signer::open(&settings.keys.log, &Secrets::of_this_process())?;
         let store = open_store(config)?;
         let export = |out: &mut dyn Write| {
             let exported = wait(log::export(&store, &key, OffsetDateTime::now_utc(), out))?;

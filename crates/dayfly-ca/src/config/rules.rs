@@ -76,6 +76,7 @@ fn check_roles(document: &Document, roles: Vec<Placed<Role>>, inventory: &Invent
                 RoleError::NoPrincipals(_) | RoleError::AdmitsNowhere { .. } => "principals",
                 RoleError::ForwardsNothing(_) => "extensions",
                 RoleError::NoTargets(_) | RoleError::UnknownTarget { .. } => "targets",
+                RoleError::VerifiedWhileRecorded { .. } => "verify_required",
             };
             roles.iter().rfind(|role| role.value.name == *error.role()).map_or(1, |role| role.line_of(key))
         };

@@ -1,9 +1,11 @@
 //! Everything in `ca.toml` but the rules: where the CA is reached, and its files.
 
 use super::{
-    HostRules, KeyFiles, Limits, TlsFiles,
+    HostRules, Keys, Limits, TlsFiles,
     document::{Document, Placed, take_table},
-    hosts, limits,
+    hosts,
+    keys::{self, WrittenKeys},
+    limits,
 };
 use crate::mistake::Mistakes;
 use serde::Deserialize;
@@ -23,7 +25,7 @@ pub(crate) struct Settings {
     pub(crate) listen: SocketAddr,
     pub(crate) store: PathBuf,
     pub(crate) tls: TlsFiles,
-    pub(crate) keys: KeyFiles,
+    pub(crate) keys: Keys,
     pub(crate) limits: Limits,
     pub(crate) hosts: HostRules,
 }
@@ -46,18 +48,6 @@ struct Tls {
     certificate: String,
     key: String,
 }
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Keys {
-    user_ca: String,
-    session_ca: String,
-    host_ca: String,
-    inner_host_ca: String,
-    log: String,
-}
-
-const KEYS: [&str; 5] = ["user_ca", "session_ca", "host_ca", "inner_host_ca", "log"];
 
 /// An origin as it is written into what is signed: `https://host` or `https://host:port`, and in one spelling only.
 #[derive(Deserialize)]
@@ -110,7 +100,8 @@ impl Settings {
         table.remove("hosts");
         let top: Option<Top> = document.read_table(toml::Spanned::new(span, table), "the file", &TOP, mistakes).map(Placed::into_value);
         let tls: Option<Tls> = document.read_table(tls, "[tls]", &["certificate", "key"], mistakes).map(Placed::into_value);
-        let keys: Option<Keys> = document.read_table(keys, "[keys]", &KEYS, mistakes).map(Placed::into_value);
+        let keys: Option<Placed<WrittenKeys>> = document.read_table(keys, "[keys]", &keys::REQUIRED, mistakes);
+        let keys = keys.and_then(|written| keys::read(document, written, mistakes));
         let limits = limits::read(document, limits, mistakes);
         let (top, tls, keys) = (top?, tls?, keys?);
         let beside = |path: String| document.beside(Path::new(&path));
@@ -119,13 +110,7 @@ impl Settings {
             listen: top.listen.0,
             store: beside(top.store),
             tls: TlsFiles { certificate: beside(tls.certificate), key: beside(tls.key) },
-            keys: KeyFiles {
-                user_ca: beside(keys.user_ca),
-                session_ca: beside(keys.session_ca),
-                host_ca: beside(keys.host_ca),
-                inner_host_ca: beside(keys.inner_host_ca),
-                log: beside(keys.log),
-            },
+            keys,
             limits: limits?,
             hosts: hosts?,
         })

@@ -44,7 +44,7 @@ fn the_example_is_a_good_configuration_beside_the_policies_that_it_is_shipped_wi
     let config = Config::load(&path).unwrap_or_else(|mistakes| panic!("{mistakes}"));
     assert_eq!(config.origin, "https://ca.example.org:8443");
     assert_eq!(config.store, directory.path().join("ca.db"));
-    assert_eq!(config.keys.log, directory.path().join("keys/log_key"));
+    assert_eq!(config.keys.log.custody, Custody::File(directory.path().join("keys/log_key")));
     assert_eq!(config.limits, Limits::default());
     assert_eq!(config.rules.roles.iter().count(), 2);
     assert_eq!(config.rules.inventory.iter().count(), 2);
@@ -62,6 +62,63 @@ fn the_example_shows_every_limit() {
     assert_eq!(shown["limits"].as_table().unwrap().len(), 6);
     let (_directory, path) = written(&example_with("request_timeout = \"10s\"", "request_timeout = \"7s\""), &[PERMITS_NOTHING]);
     assert_eq!(Config::load(&path).unwrap().limits.request_timeout, Duration::from_secs(7));
+}
+
+/// The example with its user CA kept otherwise.
+fn user_ca(written: &str) -> String {
+    example_with("\nuser_ca = \"keys/user_ca\"", &format!("\nuser_ca = {written}"))
+}
+
+#[test]
+fn a_key_is_in_a_file_in_an_agent_or_on_a_token() {
+    let custody = |written: &str| {
+        let (directory, path) = written_with(written);
+        let config = Config::load(&path).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        (config.keys.user_ca.custody, directory)
+    };
+    let (file, directory) = custody("{ file = \"keys/user_ca\" }");
+    assert_eq!(file, Custody::File(directory.path().join("keys/user_ca")));
+
+    let (agent, directory) = custody("{ agent = \"agent.sock\", key = \"SHA256:x\", timeout = \"700ms\", sessions = 2 }");
+    let calls = Calls { timeout: Duration::from_millis(700), sessions: 2 };
+    assert_eq!(agent, Custody::Agent(AgentKey { socket: directory.path().join("agent.sock"), key: "SHA256:x".to_owned(), calls }));
+
+    let (token, directory) = custody("{ pkcs11 = \"/lib/p.so\", token = \"t\", id = \"0a:1B\", pin_file = \"pin\" }");
+    let expected = TokenKey {
+        module: "/lib/p.so".into(),
+        token: "t".to_owned(),
+        label: None,
+        id: Some(vec![0x0a, 0x1b]),
+        pin_file: Some(directory.path().join("pin")),
+        calls: Calls { timeout: Duration::from_secs(5), sessions: 4 },
+    };
+    assert_eq!(token, Custody::Token(expected));
+}
+
+fn written_with(custody: &str) -> (TempDir, PathBuf) {
+    written(&user_ca(custody), &[PERMITS_NOTHING])
+}
+
+#[test]
+fn mistakes_of_a_keys_custody_have_its_line_and_a_remedy() {
+    let line = EXAMPLE.lines().position(|line| line == "user_ca = \"keys/user_ca\"").unwrap() + 1;
+    for (custody, cause, remedy) in [
+        ("{}", "user_ca: the key has not exactly one of file, agent and pkcs11", "one of the three"),
+        ("{ file = \"a\", agent = \"b\" }", "not exactly one", "one of the three"),
+        ("{ agent = \"b\" }", "there is no `key`", "ssh-add -L"),
+        ("{ file = \"a\", sessions = 3 }", "`sessions` means nothing", "remove it"),
+        ("{ pkcs11 = \"m\", label = \"l\" }", "there is no `token`", "--list-token-slots"),
+        ("{ pkcs11 = \"m\", token = \"t\" }", "there is no `label`", "--list-objects"),
+        ("{ pkcs11 = \"m\", token = \"t\", id = \"0\" }", "the id \"0\" is not hexadecimal", "--list-objects"),
+        ("{ agent = \"b\", key = \"k\", timeout = \"soon\" }", "timeout \"soon\"", "between 100ms and 2m"),
+        ("{ agent = \"b\", key = \"k\", timeout = \"1h\" }", "too short or too long", "between 100ms and 2m"),
+        ("{ agent = \"b\", key = \"k\", sessions = 0 }", "0 sessions", "1 to 64"),
+        ("{ agnet = \"b\" }", "unknown key `agnet`", "agent"),
+    ] {
+        let found = mistakes(&user_ca(custody), &[PERMITS_NOTHING]);
+        let [told] = found.as_slice() else { panic!("{custody}: {found:?}") };
+        assert!(told.starts_with(&format!("ca.toml:{line}: ")) && told.contains(cause) && told.contains(remedy), "{custody}: {told}");
+    }
 }
 
 #[test]
@@ -127,7 +184,7 @@ extensions = ["permit-everything"]
         ("ca.toml:2: \"8443\" is not an address and port", "0.0.0.0:8443"),
         ("ca.toml:5: unknown key `polcy`", "policy"),
         ("ca.toml:7: [tls] has no `key`", "add it"),
-        ("ca.toml:12: invalid type: integer `3`", "expected a string"),
+        ("ca.toml:12: invalid type: integer `3`", "expected a path, or a table"),
         ("ca.toml:18: 0 is out of bounds", "write a number from 1"),
         ("ca.toml:19: \"soon\" is not a duration", "write 5m"),
         ("ca.toml:21: [[target]] has no `address`", "add it"),

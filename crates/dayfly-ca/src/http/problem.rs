@@ -120,6 +120,9 @@ fn status(reason: Reason) -> StatusCode {
         | Reason::UnknownCriticalOption
         | Reason::SourceAddress
         | Reason::VerifyRequired
+        | Reason::HardwareKeyRequired
+        | Reason::NotTouched
+        | Reason::NotVerified
         | Reason::WeakAlgorithm
         | Reason::Malformed
         | Reason::Revoked

@@ -2,7 +2,7 @@
 
 use dayfly_core::{
     reason::{Reason, Refusal},
-    signature::{strength, verify_sshsig},
+    signature::{FidoFlags, strength, verify_sshsig_and_tell},
     signed_request::{Certifies, POSSESSION_NAMESPACE, possession_message},
 };
 use ssh_key::{PublicKey, SshSig};
@@ -23,19 +23,35 @@ pub struct Bond<'a> {
     pub challenge: &'a str,
 }
 
-/// Reads a key, one OpenSSH line, and checks that it is strong and that `possession`, an armored SSHSIG, is its own for `bond`.
+/// A key that somebody proved to hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldKey {
+    /// The key.
+    pub public_key: PublicKey,
+    /// What it said of the proof, if it is a FIDO key.
+    pub fido: Option<FidoFlags>,
+}
+
+/// Reads a key, one OpenSSH line, and checks that it is strong and that `possession`, an armored SSHSIG, is its own for `bond`, touched if it is a
+/// FIDO key.
 pub fn held_key(bond: Bond<'_>, public_key: &str, possession: &str) -> Result<PublicKey, Refusal> {
+    let held = proven_key(bond, public_key, possession)?;
+    if held.fido.is_none_or(|fido| fido.touched) { Ok(held.public_key) } else { Err(unproven("nobody touched the security key")) }
+}
+
+/// As [`held_key`], but leaves what a FIDO key says to the caller.
+pub fn proven_key(bond: Bond<'_>, public_key: &str, possession: &str) -> Result<HeldKey, Refusal> {
     let key = read_key(public_key)?;
     if possession.len() > LONGEST_TEXT {
         return Err(unproven("it is too long"));
     }
     let sshsig = SshSig::from_pem(possession).map_err(|error| unproven(&error.to_string()))?;
     let message = possession_message(bond.origin, bond.certifies, bond.caller, bond.challenge);
-    let signer = verify_sshsig(&sshsig, POSSESSION_NAMESPACE, &message).map_err(|error| unproven(&error.to_string()))?;
+    let (signer, fido) = verify_sshsig_and_tell(&sshsig, POSSESSION_NAMESPACE, &message).map_err(|error| unproven(&error.to_string()))?;
     if signer != key.key_data() {
         return Err(unproven("another key made it"));
     }
-    Ok(key)
+    Ok(HeldKey { public_key: key, fido })
 }
 
 fn read_key(line: &str) -> Result<PublicKey, Refusal> {
@@ -65,7 +81,13 @@ fn unproven(cause: &str) -> Refusal {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use dayfly_core::{signature::sign_sshsig, signer::SeedSigner, signer::Signer};
+    use dayfly_core::{
+        signature::sign_sshsig,
+        signer::{
+            SeedSigner, Signer,
+            fido::{FidoSigner, TOUCHED, VERIFIED},
+        },
+    };
     use ssh_key::LineEnding;
 
     const BOND: Bond<'_> = Bond { origin: "https://ca.example", certifies: Certifies::User, caller: "alice", challenge: "c1" };
@@ -92,6 +114,20 @@ mod tests {
             "x".repeat(LONGEST_TEXT + 1),
         ] {
             assert_eq!(held(&unfit).unwrap_err().reason, Reason::NoPossession);
+        }
+    }
+
+    #[test]
+    fn a_security_key_tells_of_touch_and_pin() {
+        for (flags, touched, verified) in [(0, false, false), (TOUCHED, true, false), (TOUCHED | VERIFIED, true, true)] {
+            for key in [FidoSigner::ed25519(1, flags), FidoSigner::p256(flags)] {
+                let line = PublicKey::from(key.public_key().clone()).to_openssh().unwrap();
+                let message = possession_message(BOND.origin, BOND.certifies, BOND.caller, BOND.challenge);
+                let possession = sign_sshsig(&key, POSSESSION_NAMESPACE, &message).unwrap().to_pem(LineEnding::LF).unwrap();
+                let held = proven_key(BOND, &line, &possession).unwrap();
+                assert_eq!((held.public_key.key_data(), held.fido), (key.public_key(), Some(FidoFlags { touched, verified })));
+                assert_eq!(held_key(BOND, &line, &possession).is_ok(), touched);
+            }
         }
     }
 

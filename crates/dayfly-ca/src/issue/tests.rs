@@ -5,17 +5,23 @@
 use super::issue;
 use crate::{
     failure::Failure,
-    installation::{ALICE, BOB, CHALLENGE, FRESH, Installation, USER_CA, certificate_request, line, possession},
+    installation::{ALICE, BOB, CHALLENGE, FRESH, Installation, ORIGIN, USER_CA, certificate_request, line, possession},
     store::{Store, StoreError},
 };
 use dayfly_core::{
-    audit::Event,
+    audit::{Event, Outcome},
     certificate::{Revocations, Verifier, parse},
     reason::Reason,
     request::RequestedTargets,
-    signed_request::Certifies,
-    signer::{SeedSigner, Signer},
+    signature::sign_sshsig,
+    signed_request::{Certifies, POSSESSION_NAMESPACE, possession_message},
+    signer::{
+        SeedSigner, Signer, SignerError,
+        fido::{FidoSigner, TOUCHED, VERIFIED},
+    },
 };
+use ssh_key::{LineEnding, PublicKey};
+use std::sync::Arc;
 
 fn reason(failure: &Failure) -> Option<Reason> {
     match failure {
@@ -62,6 +68,61 @@ async fn a_refusal_is_logged_with_what_was_asked_for() {
     assert_eq!(event.facts["targets"], "db1");
     assert_eq!(event.detail.unwrap(), refused.to_string());
     assert_eq!(ca.store.certificates(), 0);
+}
+
+#[tokio::test]
+async fn what_a_security_key_said_of_its_proof_is_judged_and_logged() {
+    let ca = Installation::new();
+    let call = ca.person_call("alice").await;
+    for (flags, touched) in [(TOUCHED | VERIFIED, true), (0, false)] {
+        for key in [FidoSigner::ed25519(1, flags), FidoSigner::p256(flags)] {
+            let message = possession_message(ORIGIN, Certifies::User, "alice", CHALLENGE);
+            let possession = sign_sshsig(&key, POSSESSION_NAMESPACE, &message).unwrap().to_pem(LineEnding::LF).unwrap();
+            let public_key = PublicKey::from(key.public_key().clone()).to_openssh().unwrap();
+            let asked =
+                dayfly_api::certificate::CertificateRequest { public_key, possession, ..certificate_request("alice", "db-admin", "db1") };
+            let answer = issue(ca.authority(), &call, asked).await;
+            if touched {
+                assert_eq!(parse(&answer.unwrap().certificate).unwrap().public_key(), key.public_key());
+                let facts = ca.store.events().pop().unwrap().facts;
+                assert_eq!((facts["touched"].as_str(), facts["user_verified"].as_str()), ("true", "true"));
+            } else {
+                assert_eq!(reason(&answer.unwrap_err()), Some(Reason::NotTouched));
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_custody_gets_wrong_is_logged_as_failed_and_nothing_leaves() {
+    struct Broken(SeedSigner);
+    impl Signer for Broken {
+        fn public_key(&self) -> &ssh_key::public::KeyData {
+            self.0.public_key()
+        }
+        fn sign(&self, _: &[u8]) -> Result<ssh_key::Signature, SignerError> {
+            self.0.sign(b"something else")
+        }
+    }
+    struct Absent(SeedSigner);
+    impl Signer for Absent {
+        fn public_key(&self) -> &ssh_key::public::KeyData {
+            self.0.public_key()
+        }
+        fn sign(&self, _: &[u8]) -> Result<ssh_key::Signature, SignerError> {
+            Err(SignerError { key: "user_ca".into(), cause: "the token is not there: plug it in".into() })
+        }
+    }
+    let custodies: [Arc<dyn Signer>; 2] = [Arc::new(Broken(SeedSigner::new(USER_CA))), Arc::new(Absent(SeedSigner::new(USER_CA)))];
+    for (custody, told) in custodies.into_iter().zip(["", "the token is not there: plug it in"]) {
+        let ca = Installation::with_user_ca(custody);
+        let failed = issue(ca.authority(), &ca.person_call("alice").await, certificate_request("alice", "db-admin", "db1")).await;
+        assert!(matches!(failed, Err(Failure::Mint(_))));
+        let event = ca.store.events().pop().unwrap();
+        assert_eq!((event.event, event.outcome), (Event::CertificateFailed, Outcome::Failed));
+        assert!(event.detail.as_ref().unwrap().contains(told), "{event:?}");
+        assert_eq!(ca.store.certificates(), 0);
+    }
 }
 
 #[tokio::test]

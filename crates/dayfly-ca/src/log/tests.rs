@@ -23,8 +23,12 @@ async fn store_of(facts: impl IntoIterator<Item = String>) -> (tempfile::TempDir
     (directory, store)
 }
 
+fn log_key() -> Arc<dyn Signer> {
+    Arc::new(SeedSigner::new(5))
+}
+
 /// What somebody does who has the log key's public half and nothing else.
-fn assert_signed(head: &SignedHead, key: &SeedSigner) {
+fn assert_signed(head: &SignedHead, key: &Arc<dyn Signer>) {
     let hash: Vec<u8> = (0..64).step_by(2).map(|index| u8::from_str_radix(&head.hash[index..index + 2], 16).unwrap()).collect();
     let message = head_message(head.seq, &hash.try_into().unwrap(), &head.time);
     let sshsig: SshSig = head.signature.parse().unwrap();
@@ -34,7 +38,7 @@ fn assert_signed(head: &SignedHead, key: &SeedSigner) {
 #[tokio::test]
 async fn row_27_an_export_verifies_without_the_store() {
     let (_directory, store) = store_of((0..1203).map(|n| n.to_string())).await;
-    let (key, mut out) = (SeedSigner::new(5), Vec::new());
+    let (key, mut out) = (log_key(), Vec::new());
     export(&store, &key, NOW, &mut out).await.unwrap();
     let text = String::from_utf8(out).unwrap();
     let mut lines: Vec<&str> = text.lines().collect();
@@ -52,7 +56,7 @@ async fn row_27_an_export_verifies_without_the_store() {
 #[tokio::test]
 async fn an_empty_log_has_a_head() {
     let (_directory, store) = store_of([]).await;
-    let key = SeedSigner::new(5);
+    let key = log_key();
     let head = signed_head(&store, &key, NOW).await.unwrap();
     assert_eq!((head.seq, head.hash.as_str(), head.time.as_str()), (0, hex(&GENESIS).as_str(), "2026-01-02T03:04:05Z"));
     assert_signed(&head, &key);

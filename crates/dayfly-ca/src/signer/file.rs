@@ -1,6 +1,10 @@
 //! Custody in a file: an OpenSSH private key, encrypted or readable by its owner alone, that signs with aws-lc-rs.
 
-use super::passphrase::{CREDENTIAL, Passphrase, VARIABLE};
+use super::{
+    passphrase::{CREDENTIAL, VARIABLE},
+    secrets::Secrets,
+    two_integers,
+};
 use crate::{mistake::Mistake, private_file};
 use aws_lc_rs::{
     error::{KeyRejected, Unspecified},
@@ -18,7 +22,6 @@ use dayfly_core::{
 use rsa::traits::PrivateKeyParts;
 use ssh_key::{
     Algorithm, EcdsaCurve, HashAlg, Mpint, PrivateKey, Signature,
-    encoding::Encode,
     private::{EcdsaKeypair, KeypairData, RsaKeypair},
     public::KeyData,
 };
@@ -38,12 +41,12 @@ enum Pair {
 }
 
 impl FileSigner {
-    /// Opens the key in `path`. `passphrase` is asked of an encrypted one only.
-    pub fn load(path: &Path, passphrase: Option<&Passphrase>) -> Result<Self, Mistake> {
+    /// Opens the key in `path`. `secrets` are asked for an encrypted one only.
+    pub fn load(path: &Path, secrets: &Secrets) -> Result<Self, Mistake> {
         let text = private_file::read(path)?;
         let not_a_key =
             |_| Mistake::new(path, "is not a private key in OpenSSH's format", format!("convert it: ssh-keygen -p -f {}", path.display()));
-        let key = decrypted(path, PrivateKey::from_openssh(&text).map_err(not_a_key)?, passphrase)?;
+        let key = decrypted(path, PrivateKey::from_openssh(&text).map_err(not_a_key)?, secrets)?;
         let public = key.public_key().key_data().clone();
         strength(&public).map_err(|refusal| Mistake::new(path, refusal.message, refusal.remedy))?;
         let pair = Pair::new(key.key_data())
@@ -52,11 +55,11 @@ impl FileSigner {
     }
 }
 
-fn decrypted(path: &Path, key: PrivateKey, passphrase: Option<&Passphrase>) -> Result<PrivateKey, Mistake> {
+fn decrypted(path: &Path, key: PrivateKey, secrets: &Secrets) -> Result<PrivateKey, Mistake> {
     if !key.is_encrypted() {
         return Ok(key);
     }
-    let Some(passphrase) = passphrase else {
+    let Some(passphrase) = secrets.passphrase()? else {
         let remedy = format!("set {VARIABLE}, or give the service a credential {CREDENTIAL}");
         return Err(Mistake::new(path, "is encrypted, and there is no passphrase", remedy));
     };
@@ -144,18 +147,14 @@ fn positive(number: &Mpint) -> Result<&[u8], Unusable> {
     number.as_positive_bytes().ok_or(Unusable::Inconsistent)
 }
 
-/// `r ‖ s`, of the curve's size each, as `mpint r ‖ mpint s` (RFC 5656 § 3.1.2).
-fn two_integers(fixed: &[u8]) -> Result<Vec<u8>, ssh_key::encoding::Error> {
-    let (r, s) = fixed.split_at(fixed.len() / 2);
-    let mut data = Vec::with_capacity(fixed.len() + 10);
-    Mpint::from_positive_bytes(r).encode(&mut data)?;
-    Mpint::from_positive_bytes(s).encode(&mut data)?;
-    Ok(data)
-}
-
 impl Signer for FileSigner {
     fn public_key(&self) -> &KeyData {
         &self.public
+    }
+
+    /// RSA takes its milliseconds.
+    fn is_quick(&self) -> bool {
+        !matches!(self.pair, Pair::Rsa(_))
     }
 
     fn sign(&self, message: &[u8]) -> Result<Signature, SignerError> {

@@ -11,11 +11,12 @@ use crate::{
     certificate::{self, Wanted, files::KeyFiles, in_words, now},
     connection::Connection,
     error::{Failure, Kind},
+    identity::Identity,
     login::keys,
     output::{Lines, Report},
 };
 use dayfly_api::certificate::IssuedCertificate;
-use dayfly_client::{CertificateParameters, KeySigner};
+use dayfly_client::{CertificateParameters, KeySigner, RequestSigner};
 use dayfly_core::{
     certificate::parse,
     name::{RoleName, ScopeName},
@@ -25,7 +26,11 @@ use dayfly_core::{
 use refusals::{Asked, Refusals};
 use serde::Serialize;
 use ssh_key::{Algorithm, Certificate, PrivateKey};
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 /// Arguments of `dayfly cert`.
 #[derive(Debug, clap::Args)]
@@ -54,6 +59,10 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 
+    /// Certify the key of FILE instead of a new one, and write FILE-cert.pub beside it: for a security key, whose private half nobody has
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["out", "if_needed"])]
+    key: Option<PathBuf>,
+
     /// Do nothing if the certificate that is there lives for another minute at least
     #[arg(long)]
     if_needed: bool,
@@ -63,6 +72,8 @@ pub struct Arguments {
 enum Place {
     Agent(Agent),
     Files(KeyFiles),
+    /// Beside a key that the person has already.
+    Beside(KeyFiles, Arc<dyn RequestSigner>),
 }
 
 #[derive(Serialize)]
@@ -84,9 +95,10 @@ struct Answer {
 
 pub(super) async fn run(arguments: Arguments, context: &Context<'_>) -> Result<(), Failure> {
     let connection = context.connect()?;
-    let place = match &arguments.out {
-        Some(path) => Place::Files(KeyFiles::new(path)?),
-        None => Place::Agent(Agent::connect()?),
+    let place = match (&arguments.key, &arguments.out) {
+        (Some(path), _) => Place::Beside(KeyFiles::new(&private_half(path))?, Identity::from_file(path)?.signer),
+        (None, Some(path)) => Place::Files(KeyFiles::new(path)?),
+        (None, None) => Place::Agent(Agent::connect()?),
     };
     let targets =
         if arguments.all_targets { RequestedTargets::All } else { RequestedTargets::Named(arguments.targets.iter().cloned().collect()) };
@@ -120,6 +132,7 @@ fn still_good(connection: &Connection, place: &Place, wanted: &Wanted) -> Result
         certificate::is_good_for(certificate, comment, wanted, &connection.login.subject, &user_ca, now())
     };
     Ok(match place {
+        Place::Beside(..) => None,
         Place::Files(files) => {
             files.read().filter(|(certificate, comment)| is_good(certificate, comment)).map(|(certificate, _)| certificate)
         }
@@ -134,8 +147,6 @@ async fn issue(connection: &Connection, place: &Place, wanted: &Wanted, argument
     if let Place::Files(files) = place {
         files.check_replaceable()?;
     }
-    let key = new_key(wanted)?;
-    let signer = KeySigner::new(key.clone());
     let parameters = CertificateParameters {
         subject: connection.login.subject.clone(),
         role: wanted.role.clone(),
@@ -143,15 +154,44 @@ async fn issue(connection: &Connection, place: &Place, wanted: &Wanted, argument
         ttl: arguments.ttl,
         reason: arguments.reason.clone(),
     };
-    let issued = connection.client.certificate(&parameters, &signer).await?;
+    let (certificate, issued) = match place {
+        Place::Beside(files, signer) => {
+            let (certificate, issued) = certify(connection, &parameters, signer.as_ref()).await?;
+            files.write_certificate(&issued.certificate)?;
+            (certificate, issued)
+        }
+        Place::Files(files) => {
+            let key = new_key(wanted)?;
+            let (certificate, issued) = certify(connection, &parameters, &KeySigner::new(key.clone())).await?;
+            files.write(&key, &issued.certificate)?;
+            (certificate, issued)
+        }
+        Place::Agent(agent) => {
+            let key = new_key(wanted)?;
+            let (certificate, issued) = certify(connection, &parameters, &KeySigner::new(key.clone())).await?;
+            agent::store(agent, connection, &key, &certificate, &issued, &wanted.label())?;
+            (certificate, issued)
+        }
+    };
+    Ok(Answer::of(&certificate, wanted, place, false).with(&issued))
+}
+
+/// Asks the CA, and checks what it gave.
+async fn certify(
+    connection: &Connection,
+    parameters: &CertificateParameters,
+    key: &dyn RequestSigner,
+) -> Result<(Certificate, IssuedCertificate), Failure> {
+    let issued = connection.client.certificate(parameters, key).await?;
     let certificate = parse(&issued.certificate)
         .map_err(|refusal| Failure::new(Kind::Failed, "the CA gave a certificate that cannot be read").because(refusal.message))?;
-    certificate::check_issued(&certificate, key.public_key().key_data(), &keys(&connection.trust.user_ca))?;
-    match place {
-        Place::Files(files) => files.write(&key, &issued.certificate)?,
-        Place::Agent(agent) => agent::store(agent, connection, &key, &certificate, &issued, &wanted.label())?,
-    }
-    Ok(Answer::of(&certificate, wanted, place, false).with(&issued))
+    certificate::check_issued(&certificate, key.public_key(), &keys(&connection.trust.user_ca))?;
+    Ok((certificate, issued))
+}
+
+/// The file that a public key's file is named after.
+fn private_half(path: &Path) -> PathBuf {
+    if path.extension().is_some_and(|extension| extension == "pub") { path.with_extension("") } else { path.to_owned() }
 }
 
 /// A key that exists nowhere else. It is named after what it is for.
@@ -165,9 +205,13 @@ fn new_key(wanted: &Wanted) -> Result<PrivateKey, Failure> {
 impl Answer {
     fn of(certificate: &Certificate, wanted: &Wanted, place: &Place, unchanged: bool) -> Self {
         let principals = certificate.valid_principals().to_vec();
+        let with_key = match place {
+            Place::Beside(files, _) => format!("-i {} ", files.key().display()),
+            Place::Agent(_) | Place::Files(_) => String::new(),
+        };
         let next = match principals.iter().find(|name| name.contains('@')) {
-            Some(login) => format!("ssh {login}"),
-            None => format!("ssh {}@TARGET", principals.first().map_or("ACCOUNT", String::as_str)),
+            Some(login) => format!("ssh {with_key}{login}"),
+            None => format!("ssh {with_key}{}@TARGET", principals.first().map_or("ACCOUNT", String::as_str)),
         };
         Self {
             unchanged,
@@ -179,7 +223,7 @@ impl Answer {
             lives_seconds: certificate.valid_before().saturating_sub(now()),
             place: match place {
                 Place::Agent(_) => "ssh-agent".to_owned(),
-                Place::Files(files) => files.key().display().to_string(),
+                Place::Files(files) | Place::Beside(files, _) => files.key().display().to_string(),
             },
             narrowed: Vec::new(),
             policies: Vec::new(),

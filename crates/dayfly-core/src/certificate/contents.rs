@@ -22,7 +22,6 @@ pub(super) fn refusal(reason: Reason, message: impl Into<String>) -> Refusal {
         Reason::Expired => "get a new certificate: dayfly cert",
         Reason::NotYetValid => "check the clocks of this host and of the CA",
         Reason::SourceAddress => "connect from an address that the role allows, or get a certificate from here",
-        Reason::VerifyRequired => "use a role without verify-required for recorded targets",
         _ => "use a certificate that the CA issued: dayfly cert",
     };
     Refusal::new(reason, message, remedy)
@@ -61,11 +60,12 @@ pub(super) fn check_principals(certificate: &Certificate) -> Result<BTreeSet<Pri
     Ok(principals)
 }
 
-/// The limits that critical options set. What is not known here, or cannot be enforced here, is refused.
+/// The limits that critical options set. What is not known here is refused; where `verify-required` cannot be enforced, admission refuses it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Limits {
     pub(super) force_command: Option<ForceCommand>,
     pub(super) source_address: Vec<Network>,
+    pub(super) verify_required: bool,
 }
 
 pub(super) fn check_critical_options(options: &OptionsMap) -> Result<Limits, Refusal> {
@@ -80,9 +80,8 @@ pub(super) fn check_critical_options(options: &OptionsMap) -> Result<Limits, Ref
                 limits.source_address =
                     parse_source_address(value).map_err(|error| refusal(Reason::Malformed, format!("source-address: {error}")))?;
             }
-            VERIFY_REQUIRED => {
-                return Err(refusal(Reason::VerifyRequired, "the certificate demands a PIN or fingerprint, which a bastion cannot see"));
-            }
+            VERIFY_REQUIRED if value.is_empty() => limits.verify_required = true,
+            VERIFY_REQUIRED => return Err(refusal(Reason::Malformed, "verify-required has a value, and takes none")),
             _ => {
                 let shown: String = name.chars().take(64).collect();
                 return Err(refusal(Reason::UnknownCriticalOption, format!("the certificate demands {shown:?}, which is not known here")));

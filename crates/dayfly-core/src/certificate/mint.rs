@@ -1,7 +1,8 @@
 //! Minting: what was granted becomes an unsigned certificate, and a signer makes it one that was verified before anybody sees it.
 
 use super::{
-    FORCE_COMMAND, GRANT_EXTENSION, KeyId, Revocations, SOURCE_ADDRESS, SessionReference, VerifiedCertificate, Verifier, contents,
+    FORCE_COMMAND, GRANT_EXTENSION, KeyId, Revocations, SOURCE_ADDRESS, SessionReference, VERIFY_REQUIRED, VerifiedCertificate, Verifier,
+    contents,
 };
 use crate::{
     address::{Network, source_address_value},
@@ -22,6 +23,7 @@ use ssh_key::{
     public::KeyData,
 };
 use std::{
+    cell::RefCell,
     collections::BTreeSet,
     net::{IpAddr, Ipv4Addr},
 };
@@ -111,6 +113,9 @@ impl UnsignedCertificate {
         }
         if !grant.source_address.is_empty() {
             critical_options.push((SOURCE_ADDRESS, source_address_value(&grant.source_address)));
+        }
+        if grant.verify_required {
+            critical_options.push((VERIFY_REQUIRED, String::new()));
         }
         Ok(Self {
             kind: CertType::User,
@@ -250,7 +255,8 @@ impl UnsignedCertificate {
         for (name, value) in self.extensions {
             builder.extension(name, value)?;
         }
-        Ok(builder.sign(&Adapter(signer))?)
+        let adapter = Adapter { signer, failed: RefCell::new(None) };
+        builder.sign(&adapter).map_err(|error| adapter.failed.take().map_or(MintError::Encoding(error), MintError::Signer))
     }
 }
 
@@ -334,16 +340,24 @@ impl SignedCertificate {
 }
 
 /// Our port in the shape that the certificate builder takes.
-struct Adapter<'a>(&'a dyn Signer);
+///
+/// The builder passes on that signing failed, and not why.
+struct Adapter<'a> {
+    signer: &'a dyn Signer,
+    failed: RefCell<Option<SignerError>>,
+}
 
 impl ::signature::Signer<Signature> for Adapter<'_> {
     fn try_sign(&self, message: &[u8]) -> Result<Signature, ::signature::Error> {
-        self.0.sign(message).map_err(::signature::Error::from_source)
+        self.signer.sign(message).map_err(|error| {
+            self.failed.replace(Some(error));
+            ::signature::Error::new()
+        })
     }
 }
 
 impl From<&Adapter<'_>> for KeyData {
     fn from(adapter: &Adapter<'_>) -> KeyData {
-        adapter.0.public_key().clone()
+        adapter.signer.public_key().clone()
     }
 }

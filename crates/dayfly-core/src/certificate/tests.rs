@@ -131,7 +131,8 @@ fn row_03_a_changed_certificate_keeps_no_signature() {
 fn row_04_critical_options() {
     let with = |name: &'static str, value: &'static str| signed(move |builder| assert!(builder.critical_option(name, value).is_ok()));
     assert_eq!(reason(&with("permit-everything", "")), Reason::UnknownCriticalOption);
-    assert_eq!(reason(&with("verify-required", "")), Reason::VerifyRequired);
+    assert!(verify_at(&with("verify-required", ""), NOW, PEER).unwrap().verify_required());
+    assert_eq!(reason(&with("verify-required", "no")), Reason::Malformed);
     assert_eq!(reason(&with("source-address", "198.51.100.0/24")), Reason::SourceAddress);
     assert_eq!(reason(&with("source-address", "")), Reason::Malformed);
     assert_eq!(reason(&with("source-address", "!192.0.2.0/24")), Reason::Malformed);
@@ -242,6 +243,7 @@ fn grant() -> Grant {
         ttl: Ttl::DEFAULT,
         force_command: Some(ForceCommand::new("uptime").unwrap()),
         source_address: vec!["192.0.2.0/24".parse().unwrap()],
+        verify_required: false,
         extensions: BTreeSet::from([Extension::PermitPty, Extension::PermitPortForwarding]),
         explanation: Explanation::default(),
     }

@@ -66,6 +66,7 @@ impl Verifier<'_> {
             validity,
             force_command: limits.force_command,
             source_address: limits.source_address,
+            verify_required: limits.verify_required,
             extensions: certificate.extensions().keys().filter_map(|name| Extension::named(name)).collect(),
         })
     }
@@ -145,6 +146,7 @@ pub struct VerifiedCertificate {
     validity: Validity,
     force_command: Option<ForceCommand>,
     source_address: Vec<Network>,
+    verify_required: bool,
     extensions: BTreeSet<Extension>,
 }
 
@@ -182,6 +184,11 @@ impl VerifiedCertificate {
     /// Its principals.
     pub fn principals(&self) -> &BTreeSet<Principal> {
         &self.principals
+    }
+
+    /// Whether it demands a PIN or a fingerprint at each login, which only whoever checks the login's own signature can see.
+    pub fn verify_required(&self) -> bool {
+        self.verify_required
     }
 
     /// When it is valid.

@@ -2,9 +2,9 @@
 
 use super::{Extension, Role};
 use crate::{
-    name::{RoleName, ScopeName},
+    name::{RoleName, ScopeName, TargetName},
     principal::{Principal, PrincipalTemplate},
-    target::{ALL, Inventory, Target},
+    target::{ALL, Inventory, Mode, Target},
 };
 use std::collections::BTreeMap;
 
@@ -34,6 +34,17 @@ pub enum RoleError {
         /// The name.
         scope: ScopeName,
     },
+    /// A PIN at each login, where nobody could see it.
+    #[error(
+        "role {role}: verify_required is for passthrough targets, and {target} is recorded: a bastion that answers for a target cannot see \
+         whether a PIN was given; leave the target out, or take verify_required away and use require_hardware_key"
+    )]
+    VerifiedWhileRecorded {
+        /// The role.
+        role: RoleName,
+        /// The first such target.
+        target: TargetName,
+    },
     /// A literal principal that none of the role's targets lists.
     #[error("role {role}: the principal {principal} admits nowhere: list it under literal_principals of a target that the role covers")]
     AdmitsNowhere {
@@ -52,7 +63,7 @@ impl RoleError {
     pub fn role(&self) -> &RoleName {
         match self {
             Self::DuplicateName(role) | Self::NoPrincipals(role) | Self::NoTargets(role) | Self::ForwardsNothing(role) => role,
-            Self::UnknownTarget { role, .. } | Self::AdmitsNowhere { role, .. } => role,
+            Self::UnknownTarget { role, .. } | Self::AdmitsNowhere { role, .. } | Self::VerifiedWhileRecorded { role, .. } => role,
         }
     }
 }
@@ -102,6 +113,11 @@ fn role_errors(role: &Role, inventory: &Inventory) -> Vec<RoleError> {
     }
     let unknown = role.targets.iter().filter(|scope| scope.as_str() != ALL && inventory.within(scope).next().is_none());
     errors.extend(unknown.map(|scope| RoleError::UnknownTarget { role: role.name.clone(), scope: scope.clone() }));
+    if role.verify_required
+        && let Some(target) = inventory.iter().find(|target| role.covers(target) && target.mode == Mode::Record)
+    {
+        errors.push(RoleError::VerifiedWhileRecorded { role: role.name.clone(), target: target.name.clone() });
+    }
     for template in &role.principals {
         if let PrincipalTemplate::Literal(principal) = template
             && !inventory.iter().any(|target| role.covers(target) && target.literal_principals.contains_key(principal))
@@ -146,6 +162,20 @@ mod tests {
                 RoleError::AdmitsNowhere { role: name("nowhere"), principal: Principal::new("dba").unwrap() },
             ]
         );
+    }
+
+    #[test]
+    fn row_04_a_pin_is_demanded_where_somebody_can_see_it_only() {
+        let inventory = sample::inventory();
+        let verified = |targets: &str| {
+            let text = format!("name = \"r\"\nprincipals = [\"deploy@{{target}}\"]\ntargets = [{targets}]\nverify_required = true");
+            Roles::new([role(&text)], &inventory).map(|_| ()).map_err(|errors| errors.iter().map(ToString::to_string).collect::<String>())
+        };
+        assert_eq!(verified("\"web1\""), Ok(()));
+        for targets in ["\"db1\"", "\"web1\", \"db\"", "\"all\""] {
+            let told = verified(targets).unwrap_err();
+            assert!(told.contains("db1 is recorded") && told.contains("cannot see whether a PIN was given"), "{told}");
+        }
     }
 
     #[test]

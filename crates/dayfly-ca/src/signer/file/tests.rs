@@ -32,7 +32,7 @@ fn key(directory: &TempDir, name: &str, (kind, bits): (&str, &str), passphrase: 
 fn every_algorithm_signs_what_we_and_openssh_verify() {
     for algorithm in ALGORITHMS {
         let directory = tempfile::tempdir().unwrap();
-        let signer = FileSigner::load(&key(&directory, "ca", algorithm, ""), None).unwrap();
+        let signer = FileSigner::load(&key(&directory, "ca", algorithm, ""), &Secrets::none()).unwrap();
         // Often enough to meet integers of every length.
         for message in 0..64_u8 {
             let signature = signer.sign(&[message]).unwrap();
@@ -74,10 +74,10 @@ fn openssh_verifies_a_certificate(directory: &TempDir, signer: &FileSigner) {
 fn an_encrypted_key_wants_its_passphrase() {
     let directory = tempfile::tempdir().unwrap();
     let path = key(&directory, "ca", ("ed25519", "0"), "correct horse");
-    assert!(FileSigner::load(&path, None).unwrap_err().remedy.contains(VARIABLE));
-    let wrong = FileSigner::load(&path, Some(&Passphrase::new("battery staple"))).unwrap_err();
+    assert!(FileSigner::load(&path, &Secrets::none()).unwrap_err().remedy.contains(VARIABLE));
+    let wrong = FileSigner::load(&path, &Secrets::passphrase_is("battery staple")).unwrap_err();
     assert_eq!(wrong.cause, "cannot be decrypted with the passphrase");
-    let signer = FileSigner::load(&path, Some(&Passphrase::new("correct horse"))).unwrap();
+    let signer = FileSigner::load(&path, &Secrets::passphrase_is("correct horse")).unwrap();
     let signature = signer.sign(b"message").unwrap();
     assert_eq!(verify(signer.public_key(), b"message", &signature), Ok(()));
 }
@@ -87,19 +87,19 @@ fn a_key_that_others_can_read_garbage_and_weak_keys_are_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = key(&directory, "ca", ("ed25519", "0"), "");
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
-    assert!(FileSigner::load(&path, None).unwrap_err().remedy.starts_with("chmod 600"));
+    assert!(FileSigner::load(&path, &Secrets::none()).unwrap_err().remedy.starts_with("chmod 600"));
 
     let garbage = directory.path().join("garbage");
     private_file::create(&garbage, b"-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n").unwrap();
-    assert!(FileSigner::load(&garbage, None).unwrap_err().remedy.starts_with("convert it"));
+    assert!(FileSigner::load(&garbage, &Secrets::none()).unwrap_err().remedy.starts_with("convert it"));
 
     let short = key(&directory, "short", ("rsa", "2048"), "");
-    assert!(FileSigner::load(&short, None).unwrap_err().cause.contains("2048"));
+    assert!(FileSigner::load(&short, &Secrets::none()).unwrap_err().cause.contains("2048"));
 }
 
 #[test]
 fn row_28_nothing_prints_a_key() {
     let directory = tempfile::tempdir().unwrap();
-    let signer = FileSigner::load(&key(&directory, "ca", ("ed25519", "0"), ""), None).unwrap();
+    let signer = FileSigner::load(&key(&directory, "ca", ("ed25519", "0"), ""), &Secrets::none()).unwrap();
     assert_eq!(format!("{signer:?}"), format!("FileSigner({})", fingerprint(signer.public_key())));
 }
