@@ -46,7 +46,11 @@ impl Verifier<'_> {
         }
         let bytes = encode(certificate)?;
         let validity = self.authentic(certificate, &bytes, now)?;
+        if certificate.serial() == 0 {
+            return Err(refusal(Reason::Malformed, "the certificate has no serial, so that it could not be revoked by one"));
+        }
         let principals = contents::check_principals(certificate)?;
+        let extensions = contents::check_extensions(certificate.extensions())?;
         let limits = contents::check_critical_options(certificate.critical_options())?;
         if !limits.source_address.is_empty() && !limits.source_address.iter().any(|network| network.contains(peer)) {
             return Err(refusal(Reason::SourceAddress, format!("the certificate may not be used from {}", peer.to_canonical())));
@@ -66,7 +70,7 @@ impl Verifier<'_> {
             validity,
             force_command: limits.force_command,
             source_address: limits.source_address,
-            extensions: certificate.extensions().keys().filter_map(|name| Extension::named(name)).collect(),
+            extensions,
         })
     }
 
@@ -112,6 +116,11 @@ impl Verifier<'_> {
         }
         Ok(validity)
     }
+}
+
+/// Whether the key that a certificate names as its signer signed it, whoever that is: not whether anybody should trust it.
+pub fn signature_fits(certificate: &Certificate) -> Result<(), Refusal> {
+    verify_signature(certificate, &encode(certificate)?)
 }
 
 /// The signature stands last in a certificate, as one string; what stands before it was signed (OpenSSH PROTOCOL.certkeys).
