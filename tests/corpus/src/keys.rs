@@ -22,9 +22,10 @@ pub const HOLDER: u8 = 2;
 const APPLICATION: &[u8] = b"ssh:";
 
 /// Who may sign a certificate. All but [`Authority::Foreign`] are trusted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Authority {
     /// Ed25519, by seed 1: signs where nothing else is said.
+    #[default]
     Ed25519,
     /// ECDSA over P-256.
     P256,

@@ -88,5 +88,12 @@ fn describe(line: &str, trusted: Option<&Trusted<'_>>) -> Result<Description, St
         let certificate = certificate::parse(line).map_err(|refusal| refusal.message)?;
         return Ok(Description::of_certificate(&certificate, trusted, now()));
     }
-    PublicKey::from_openssh(line).map(|key| Description::of_key(&key)).map_err(|error| error.to_string())
+    let key = PublicKey::from_openssh(line).map_err(|error| error.to_string())?;
+    // The library reads over what stands behind a key, and takes several spellings for one.
+    let written = key.to_openssh().map_err(|error| error.to_string())?;
+    if written.split_ascii_whitespace().take(2).eq(line.split_ascii_whitespace().take(2)) {
+        Ok(Description::of_key(&key))
+    } else {
+        Err("its base64 holds something else than the key that it begins with".to_owned())
+    }
 }

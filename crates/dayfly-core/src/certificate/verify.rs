@@ -18,6 +18,9 @@ use std::{collections::BTreeSet, net::IpAddr};
 /// The largest certificate that is read, in bytes of its OpenSSH line. Certificates nest, so the bound comes before the parser.
 const LARGEST_CERTIFICATE: usize = 64 * 1024;
 
+/// The largest certificate that is judged, in bytes: as many as such a line holds. Others than [`parse`] read certificates too.
+const LARGEST_CERTIFICATE_BYTES: usize = LARGEST_CERTIFICATE / 4 * 3;
+
 /// Reads a certificate in OpenSSH form: one line, bounded.
 pub fn parse(line: &str) -> Result<Certificate, Refusal> {
     let malformed = |message: String| refusal(Reason::Malformed, message);
@@ -139,7 +142,11 @@ fn verify_signature(certificate: &Certificate, bytes: &[u8]) -> Result<(), Refus
 }
 
 fn encode(certificate: &Certificate) -> Result<Vec<u8>, Refusal> {
-    certificate.to_bytes().map_err(|_| refusal(Reason::Malformed, "the certificate cannot be encoded"))
+    let bytes = certificate.to_bytes().map_err(|_| refusal(Reason::Malformed, "the certificate cannot be encoded"))?;
+    if bytes.len() > LARGEST_CERTIFICATE_BYTES {
+        return Err(refusal(Reason::Malformed, format!("the certificate is larger than {LARGEST_CERTIFICATE_BYTES} bytes")));
+    }
+    Ok(bytes)
 }
 
 /// A certificate that passed every check of [`Verifier::user`].
