@@ -16,7 +16,7 @@ fn what_was_kept_is_replayed() -> Result<()> {
         for file in fs::read_dir(corpora().join(name)).with_context(|| format!("{name} has no corpus"))? {
             let path = file?.path();
             // Shown if the test fails: the input that it failed at.
-            println!("{}", path.display());
+            eprintln!("{}", path.display());
             target(&fs::read(&path)?);
             replayed += 1;
         }
@@ -40,7 +40,7 @@ fn bad_certificates_are_replayed() -> Result<()> {
     for entry in dayfly_corpus::committed()? {
         let encoded = entry.line.split_ascii_whitespace().nth(1).unwrap_or_default();
         if let Ok(bytes) = STANDARD.decode(encoded) {
-            println!("{}", entry.name);
+            eprintln!("{}", entry.name);
             certificate(&bytes);
             signed_certificate(&bytes);
             replayed += 1;

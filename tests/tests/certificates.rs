@@ -89,7 +89,7 @@ fn differences(theirs: &[Value], generated: &Generated) -> Vec<String> {
                     .into_iter()
                     .flatten()
                     .find(|(name, value)| known.get(name.as_str()).is_some_and(|own| own != *value));
-                found.extend(other.map(|(name, value)| format!("{name} is {value}, and {} for us: {line}", known[name.as_str()])));
+                found.extend(other.map(|(name, value)| format!("{name} is {value}, and {:?} for us: {line}", known.get(name.as_str()))));
             }
             // asyncssh already refuses to read what demands something that it does not know.
             Some(certificate)

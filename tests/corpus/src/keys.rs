@@ -117,7 +117,9 @@ pub fn sha1_signature(name: &[u8], message: &[u8]) -> Result<Vec<u8>> {
 
 /// RSA takes seconds in a build for tests, and several certificates hold the same signature.
 fn remembered(digest: &'static str, message: &[u8], make: impl FnOnce() -> Result<Vec<u8>>) -> Result<Vec<u8>> {
-    static MADE: Mutex<BTreeMap<(&str, Vec<u8>), Vec<u8>>> = Mutex::new(BTreeMap::new());
+    /// Signatures by their digest's name and their message.
+    type Made = BTreeMap<(&'static str, Vec<u8>), Vec<u8>>;
+    static MADE: Mutex<Made> = Mutex::new(BTreeMap::new());
     let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
     let named = (digest, message.to_vec());
     if let Some(signature) = made.get(&named) {
