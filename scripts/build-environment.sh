@@ -3,7 +3,7 @@
 #
 #   DAYFLY_CACHE       everything that is built or installed, outside the checkout; default: $XDG_CACHE_HOME/dayfly or ~/.cache/dayfly
 #   CARGO_TARGET_DIR   $DAYFLY_CACHE/target
-#   need, need_cargo_tool
+#   need, need_package, need_cargo_tool
 
 DAYFLY_CACHE="${DAYFLY_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/dayfly}"
 export DAYFLY_CACHE
@@ -22,8 +22,21 @@ PATH="$DAYFLY_CACHE/tools/bin:$HOME/.cargo/bin:$PATH:/usr/local/sbin:/usr/sbin:/
 need() {
     local command=$1
     shift
-    command -v "$command" >/dev/null && return
+    # What the shell itself has under that name is not meant.
+    [[ -n $(type -P "$command") ]] && return
     echo "installing $* (for $command)"
+    install_packages "$command" "$@"
+}
+
+# need_package PACKAGE: installs a Debian package that brings no command.
+need_package() {
+    echo "installing $1"
+    install_packages "$1" "$1"
+}
+
+install_packages() {
+    local command=$1
+    shift
     if [[ $(id -u) != 0 ]] || ! command -v apt-get >/dev/null; then
         echo "cannot install: \`$command\` is missing. As root: apt-get install --no-install-recommends $*" >&2
         return 1

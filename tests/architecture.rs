@@ -26,6 +26,10 @@ const CRATES: Allowed<'_> = &[
     ("dayfly-cli", &["dayfly-core", "dayfly-api", "dayfly-client", "dayfly-recording"]),
     // The whole is tried from outside, through its programs.
     ("dayfly-tests", &[]),
+    // Bytes and text only, so that every crate's tests can be tried with them.
+    ("dayfly-corpus", &[]),
+    // What reads others' bytes, under a fuzzer.
+    ("dayfly-fuzz", &["dayfly-core", "dayfly-api"]),
     // Signing is measured in place, issuing by the typed client; the bastion is measured from outside.
     ("dayfly-benches", &["dayfly-core", "dayfly-ca", "dayfly-client"]),
 ];

@@ -33,10 +33,10 @@ impl fmt::Display for Violation {
     }
 }
 
-/// All Rust sources under `crates/`, `tests/` and `benches/`.
+/// All Rust sources under `crates/`, `tests/`, `fuzz/` and `benches/`.
 pub fn sources(workspace: &Path) -> Result<Vec<Source>> {
     let mut sources = Vec::new();
-    for folder in ["crates", "tests", "benches"] {
+    for folder in ["crates", "tests", "fuzz", "benches"] {
         read_into(&mut sources, workspace, &workspace.join(folder))?;
     }
     Ok(sources)

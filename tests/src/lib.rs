@@ -1,6 +1,7 @@
 //! Support for the tests of the whole: the rules of the architecture, and a complete system to try things on.
 
 pub mod architecture;
+pub mod certificates;
 pub mod client;
 pub mod command;
 pub mod forgery;

@@ -4,6 +4,7 @@
 
 mod attempts;
 mod client;
+mod corpus;
 mod raw;
 mod target;
 

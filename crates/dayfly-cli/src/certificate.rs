@@ -1,6 +1,5 @@
 //! What a certificate on this host is good for.
 
-pub mod description;
 pub mod files;
 
 use crate::error::{Failure, Kind};

@@ -27,7 +27,7 @@ pub enum Command {
     Roles,
     /// Get a certificate, into the ssh-agent or into files
     Cert(cert::Arguments),
-    /// Explain certificates and public keys
+    /// Explain certificates, keys, and lines of authorized_keys and known_hosts
     Inspect(inspect::Arguments),
     /// Print what OpenSSH needs to know of the targets you may reach
     SshConfig(ssh_config::Arguments),

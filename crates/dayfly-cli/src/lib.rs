@@ -6,8 +6,9 @@
 //! | [`login`], [`connection`] | who is logged in where, and calls to that CA |
 //! | [`identity`], [`agent`] | the keys that prove who the person is; the running ssh-agent |
 //! | [`state`] | files that are the person's alone |
-//! | [`certificate`] | what a certificate on this host is good for, and explaining one |
+//! | [`certificate`] | what a certificate on this host is good for |
 //! | [`host`] | this host at the CA: its certificate, and what its `sshd` is told |
+//! | [`inspection`] | explaining certificates, keys, and lines of OpenSSH's files |
 //! | [`log`] | reading the log, following its links, remembering what was verified |
 //! | [`ssh_config`] | what OpenSSH is told |
 //! | [`play`] | showing a recording without obeying it |
@@ -21,6 +22,7 @@ pub mod connection;
 pub mod error;
 pub mod host;
 pub mod identity;
+pub mod inspection;
 pub mod log;
 pub mod login;
 pub mod output;

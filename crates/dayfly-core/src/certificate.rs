@@ -11,7 +11,7 @@ mod verify;
 pub use key_id::{KeyId, KeyIdError, SessionReference};
 pub use mint::{MintError, SESSION_TTL_SECONDS, SessionCertificate, SessionKind, SignedCertificate, UnsignedCertificate};
 pub use revocation::Revocations;
-pub use verify::{VerifiedCertificate, VerifiedHostCertificate, Verifier, parse};
+pub use verify::{VerifiedCertificate, VerifiedHostCertificate, Verifier, parse, signature_fits};
 
 /// The extension that names the role and the grant, as `ROLE GRANT-ID`.
 pub const GRANT_EXTENSION: &str = "grant@dayfly";
@@ -25,5 +25,9 @@ pub const SOURCE_ADDRESS: &str = "source-address";
 /// The critical option that demands user verification of a FIDO key (OpenSSH PROTOCOL.u2f).
 pub const VERIFY_REQUIRED: &str = "verify-required";
 
+#[cfg(test)]
+mod corpus;
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

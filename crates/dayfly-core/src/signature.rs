@@ -9,6 +9,8 @@ use aws_lc_rs::signature::{self as lc, UnparsedPublicKey};
 use ssh_encoding::Decode;
 use ssh_key::{Algorithm, EcdsaCurve, HashAlg, Mpint, Signature, SshSig, public::KeyData};
 
+mod soundness;
+
 /// The shortest RSA modulus, in bits.
 pub const SHORTEST_RSA_BITS: u32 = 3072;
 
@@ -52,15 +54,19 @@ pub fn is_hardware_key(key: &KeyData) -> bool {
     matches!(key, KeyData::SkEd25519(_) | KeyData::SkEcdsaSha2NistP256(_))
 }
 
-/// Refuses keys that are too weak: RSA under [`SHORTEST_RSA_BITS`], DSA, and whatever is not known.
+/// Refuses keys that are too weak: RSA under [`SHORTEST_RSA_BITS`], DSA, whatever is not known, and keys that no honest program makes and anybody
+/// may sign with ([`soundness`]).
 pub fn strength(key: &KeyData) -> Result<(), Refusal> {
     let weak = |what: String| {
         Err(Refusal::new(Reason::WeakAlgorithm, format!("{what} is too weak"), "use an Ed25519 key: ssh-keygen -t ed25519".to_owned()))
     };
     match key {
-        KeyData::Ed25519(_) | KeyData::Ecdsa(_) | KeyData::SkEd25519(_) | KeyData::SkEcdsaSha2NistP256(_) => Ok(()),
-        KeyData::Rsa(rsa) if rsa.key_size() >= SHORTEST_RSA_BITS => Ok(()),
-        KeyData::Rsa(rsa) => weak(format!("an RSA key of {} bits", rsa.key_size())),
+        KeyData::Rsa(rsa) if soundness::rsa_bits(rsa) < SHORTEST_RSA_BITS => {
+            weak(format!("an RSA key of {} bits", soundness::rsa_bits(rsa)))
+        }
+        KeyData::Ed25519(_) | KeyData::Ecdsa(_) | KeyData::SkEd25519(_) | KeyData::SkEcdsaSha2NistP256(_) | KeyData::Rsa(_) => {
+            soundness::check(key).or_else(weak)
+        }
         other => weak(format!("a key of type {}", other.algorithm())),
     }
 }

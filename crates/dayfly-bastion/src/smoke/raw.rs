@@ -9,12 +9,13 @@ use crate::{
     transport::ClientTransport,
 };
 use russh::{Preferred, cipher, compression, kex, keys::signature::Signer, mac};
-use ssh_key::{Algorithm, Certificate, PrivateKey, Signature};
+use ssh_key::{Algorithm, Certificate, EcdsaCurve, PrivateKey, Signature};
 use std::{borrow::Cow, sync::Arc};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 /// Message numbers (RFC 4250 section 4.1.2).
 pub(super) mod message {
+    pub(crate) const DISCONNECT: u8 = 1;
     pub(crate) const IGNORE: u8 = 2;
     pub(crate) const DEBUG: u8 = 4;
     pub(crate) const SERVICE_REQUEST: u8 = 5;
@@ -57,7 +58,7 @@ impl House {
 fn unencrypted() -> Preferred {
     Preferred {
         kex: Cow::Borrowed(&[kex::NONE]),
-        key: Cow::Borrowed(&[Algorithm::Ed25519]),
+        key: Cow::Borrowed(&[Algorithm::Ed25519, Algorithm::Ecdsa { curve: EcdsaCurve::NistP256 }]),
         host_key_certificates: Cow::Borrowed(&[]),
         cipher: Cow::Borrowed(&[cipher::NONE]),
         mac: Cow::Borrowed(&[mac::NONE]),
@@ -221,7 +222,7 @@ pub(super) fn forwarding_request() -> Vec<u8> {
 }
 
 /// A `string` (RFC 4251 section 5).
-fn push(message: &mut Vec<u8>, field: impl AsRef<[u8]>) {
+pub(super) fn push(message: &mut Vec<u8>, field: impl AsRef<[u8]>) {
     let field = field.as_ref();
     message.extend(u32::try_from(field.len()).unwrap().to_be_bytes());
     message.extend_from_slice(field);

@@ -5,7 +5,7 @@ use crate::{
     certificate::{FORCE_COMMAND, SOURCE_ADDRESS, VERIFY_REQUIRED},
     principal::{MAX_PRINCIPALS, Principal},
     reason::{Reason, Refusal},
-    role::ForceCommand,
+    role::{Extension, ForceCommand},
     validity::Validity,
 };
 use ssh_key::{Certificate, certificate::OptionsMap};
@@ -89,4 +89,22 @@ pub(super) fn check_critical_options(options: &OptionsMap) -> Result<Limits, Ref
         }
     }
     Ok(limits)
+}
+
+/// What a certificate permits. What is not known permits nothing; a permission that carries a value is refused, as `sshd` does; and so is a
+/// limit that stands among the permissions, where everybody reads over it.
+pub(super) fn check_extensions(extensions: &OptionsMap) -> Result<BTreeSet<Extension>, Refusal> {
+    let malformed = |message: String| refusal(Reason::Malformed, message);
+    let mut permitted = BTreeSet::new();
+    for (name, value) in extensions.iter() {
+        if [FORCE_COMMAND, SOURCE_ADDRESS, VERIFY_REQUIRED].contains(&name.as_str()) {
+            return Err(malformed(format!("the certificate holds the limit {name} among its extensions, where it limits nobody")));
+        }
+        let Some(extension) = Extension::named(name) else { continue };
+        if !value.is_empty() {
+            return Err(malformed(format!("the certificate's extension {name} carries a value, and none is allowed")));
+        }
+        permitted.insert(extension);
+    }
+    Ok(permitted)
 }

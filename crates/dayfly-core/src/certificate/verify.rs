@@ -18,6 +18,9 @@ use std::{collections::BTreeSet, net::IpAddr};
 /// The largest certificate that is read, in bytes of its OpenSSH line. Certificates nest, so the bound comes before the parser.
 const LARGEST_CERTIFICATE: usize = 64 * 1024;
 
+/// The largest certificate that is judged, in bytes: as many as such a line holds. Others than [`parse`] read certificates too.
+const LARGEST_CERTIFICATE_BYTES: usize = LARGEST_CERTIFICATE / 4 * 3;
+
 /// Reads a certificate in OpenSSH form: one line, bounded.
 pub fn parse(line: &str) -> Result<Certificate, Refusal> {
     let malformed = |message: String| refusal(Reason::Malformed, message);
@@ -46,7 +49,11 @@ impl Verifier<'_> {
         }
         let bytes = encode(certificate)?;
         let validity = self.authentic(certificate, &bytes, now)?;
+        if certificate.serial() == 0 {
+            return Err(refusal(Reason::Malformed, "the certificate has no serial, so that it could not be revoked by one"));
+        }
         let principals = contents::check_principals(certificate)?;
+        let extensions = contents::check_extensions(certificate.extensions())?;
         let limits = contents::check_critical_options(certificate.critical_options())?;
         if !limits.source_address.is_empty() && !limits.source_address.iter().any(|network| network.contains(peer)) {
             return Err(refusal(Reason::SourceAddress, format!("the certificate may not be used from {}", peer.to_canonical())));
@@ -67,7 +74,7 @@ impl Verifier<'_> {
             force_command: limits.force_command,
             source_address: limits.source_address,
             verify_required: limits.verify_required,
-            extensions: certificate.extensions().keys().filter_map(|name| Extension::named(name)).collect(),
+            extensions,
         })
     }
 
@@ -115,6 +122,11 @@ impl Verifier<'_> {
     }
 }
 
+/// Whether the key that a certificate names as its signer signed it, whoever that is: not whether anybody should trust it.
+pub fn signature_fits(certificate: &Certificate) -> Result<(), Refusal> {
+    verify_signature(certificate, &encode(certificate)?)
+}
+
 /// The signature stands last in a certificate, as one string; what stands before it was signed (OpenSSH PROTOCOL.certkeys).
 fn verify_signature(certificate: &Certificate, bytes: &[u8]) -> Result<(), Refusal> {
     let malformed = |message: &str| refusal(Reason::Malformed, message);
@@ -131,7 +143,11 @@ fn verify_signature(certificate: &Certificate, bytes: &[u8]) -> Result<(), Refus
 }
 
 fn encode(certificate: &Certificate) -> Result<Vec<u8>, Refusal> {
-    certificate.to_bytes().map_err(|_| refusal(Reason::Malformed, "the certificate cannot be encoded"))
+    let bytes = certificate.to_bytes().map_err(|_| refusal(Reason::Malformed, "the certificate cannot be encoded"))?;
+    if bytes.len() > LARGEST_CERTIFICATE_BYTES {
+        return Err(refusal(Reason::Malformed, format!("the certificate is larger than {LARGEST_CERTIFICATE_BYTES} bytes")));
+    }
+    Ok(bytes)
 }
 
 /// A certificate that passed every check of [`Verifier::user`].

@@ -1,0 +1,150 @@
+//! What is tried with bytes that nobody thought of: a function for each form of input, which must neither panic nor let through what it should not.
+//!
+//! `scripts/fuzz` runs them with libFuzzer; `tests/replay.rs` runs them with all that is kept in `corpora/`, on every test run.
+
+use dayfly_api::certificate::CertificateRequest as Asked;
+use dayfly_core::{
+    address::{parse_source_address, source_address_value},
+    certificate::{KeyId, Revocations, Verifier, parse, signature_fits},
+    policy::sample,
+    principal::{Principal, PrincipalTemplate},
+    request::CertificateRequest,
+    role::{Role, Roles},
+    signature::verify_sshsig,
+    signer::{SeedSigner, Signer},
+    target::Inventory,
+};
+use serde::Deserialize;
+use ssh_key::{Certificate, PublicKey, SshSig, public::KeyData};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    str,
+    sync::LazyLock,
+};
+
+/// A function that takes whatever it is given.
+pub type Target = fn(&[u8]);
+
+/// All of them, by name. A folder of `corpora/` belongs to each.
+pub const TARGETS: [(&str, Target); 7] = [
+    ("certificate", certificate),
+    ("key_id", key_id),
+    ("names", names),
+    ("request", request),
+    ("roles", roles),
+    ("signed_certificate", signed_certificate),
+    ("sshsig", sshsig),
+];
+
+/// When certificates are looked at: that of the corpus of bad ones.
+const NOW: u64 = 1_800_000_000;
+
+static AUTHORITY: LazyLock<SeedSigner> = LazyLock::new(|| SeedSigner::new(1));
+static INVENTORY: LazyLock<Inventory> = LazyLock::new(sample::inventory);
+
+/// A certificate's bytes. What is accepted was signed, byte for byte up to its signature, and says what it was read as.
+pub fn certificate(data: &[u8]) {
+    let Ok(certificate) = Certificate::from_bytes(data) else { return };
+    judge(&certificate, std::slice::from_ref(AUTHORITY.public_key()));
+    if let Ok(line) = certificate.to_openssh()
+        && let Ok(read) = parse(&line)
+    {
+        assert!(read.to_bytes().is_ok_and(|bytes| certificate.to_bytes().is_ok_and(|own| own == bytes)), "read otherwise from its line");
+    }
+    // From bytes, unlike from a line, the library reads over what stands behind a signature. What was signed has one spelling.
+    if signature_fits(&certificate).is_ok()
+        && let (Ok(bytes), Ok(signature)) = (certificate.to_bytes(), Vec::<u8>::try_from(certificate.signature().clone()))
+    {
+        let signed = bytes.len().checked_sub(signature.len() + 4).and_then(|end| bytes.get(..end));
+        assert!(signed.is_some_and(|signed| data.starts_with(signed)), "two encodings of one signed certificate");
+    }
+}
+
+/// The same, where the authority is whoever the certificate says: the checks behind the signature are reached.
+pub fn signed_certificate(data: &[u8]) {
+    let Ok(certificate) = Certificate::from_bytes(data) else { return };
+    // Signed anew, so that what is said is judged and not only who says it.
+    let Ok(bytes) = certificate.to_bytes() else { return };
+    let Ok(signature) = Vec::<u8>::try_from(certificate.signature().clone()) else { return };
+    let Some(signed) = bytes.len().checked_sub(signature.len() + 4).and_then(|end| bytes.get(..end)) else { return };
+    let Ok(signature) = AUTHORITY.sign(signed).and_then(|signature| {
+        Vec::<u8>::try_from(signature).map_err(|error| dayfly_core::signer::SignerError { key: String::new(), cause: error.to_string() })
+    }) else {
+        return;
+    };
+    let length = u32::try_from(signature.len()).unwrap_or(u32::MAX).to_be_bytes();
+    let Ok(certificate) = Certificate::from_bytes(&[signed, &length, &signature].concat()) else { return };
+    judge(&certificate, &[certificate.signature_key().clone()]);
+}
+
+/// A certificate that is accepted keeps to every rule; the rules are written down a second time here.
+fn judge(certificate: &Certificate, authorities: &[KeyData]) {
+    let verifier = Verifier { authorities, revocations: &Revocations::default() };
+    if verifier.host(certificate, NOW, "db1").is_ok() {
+        assert!(certificate.cert_type().is_host() && certificate.valid_principals().iter().any(|name| name == "db1"));
+    }
+    let Ok(verified) = verifier.user(certificate, NOW, IpAddr::V4(Ipv4Addr::LOCALHOST)) else { return };
+    assert!(certificate.cert_type().is_user() && authorities.contains(certificate.signature_key()));
+    assert!((certificate.valid_after()..certificate.valid_before()).contains(&NOW) && certificate.serial() != 0);
+    assert!((1..=256).contains(&certificate.valid_principals().len()));
+    assert_eq!(verified.principals().len(), certificate.valid_principals().len(), "a principal twice");
+    assert!(certificate.critical_options().keys().all(|name| ["force-command", "source-address"].contains(&name.as_str())));
+    assert_eq!(verified.force_command().is_some(), certificate.critical_options().contains_key("force-command"));
+    assert_eq!(verified.source_address().is_empty(), !certificate.critical_options().contains_key("source-address"));
+}
+
+/// A signature for a purpose (OpenSSH PROTOCOL.sshsig), after 16 bytes of message.
+pub fn sshsig(data: &[u8]) {
+    let Some((message, signature)) = data.split_at_checked(16) else { return };
+    let Ok(sshsig) = SshSig::from_pem(signature) else { return };
+    if let Ok(key) = verify_sshsig(&sshsig, "fuzz@dayfly", message) {
+        assert_eq!((key, sshsig.namespace()), (sshsig.public_key(), "fuzz@dayfly"));
+        assert!(verify_sshsig(&sshsig, "request@dayfly", message).is_err() && verify_sshsig(&sshsig, "fuzz@dayfly", b"").is_err());
+    }
+}
+
+/// A key id.
+pub fn key_id(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    if let Ok(id) = text.parse::<KeyId>() {
+        assert_eq!(id.to_string(), text, "two spellings of one key id");
+    }
+}
+
+/// Principals, templates and source addresses.
+pub fn names(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    if let Ok(principal) = Principal::new(text) {
+        assert!(principal.as_str() == text && !text.contains([',', '*', '?', ' ', '\0', '"', '%', '/']) && !text.starts_with('-'));
+    }
+    if let Ok(template) = PrincipalTemplate::try_from(text.to_owned()) {
+        assert_eq!(String::from(template), text);
+    }
+    if let Ok(networks) = parse_source_address(text) {
+        assert_eq!(parse_source_address(&source_address_value(&networks)).as_ref(), Ok(&networks));
+        assert!(networks.iter().all(|network| network.contains(network.address())));
+    }
+}
+
+/// The roles' part of the CA's configuration, beside the sample's inventory.
+pub fn roles(data: &[u8]) {
+    #[derive(Deserialize)]
+    struct File {
+        role: Vec<Role>,
+    }
+    let Ok(File { role }) = str::from_utf8(data).map_err(drop).and_then(|text| toml::from_str(text).map_err(drop)) else { return };
+    let Ok(roles) = Roles::new(role, &INVENTORY) else { return };
+    for role in roles.iter() {
+        assert!(!role.principals.is_empty() && INVENTORY.iter().any(|target| role.covers(target)));
+        assert!((1..=86_400).contains(&role.max_ttl.seconds()));
+    }
+}
+
+/// A request for a certificate, as it comes over the network.
+pub fn request(data: &[u8]) {
+    let Ok(asked) = serde_json::from_slice::<Asked>(data) else { return };
+    let Ok(key) = PublicKey::from_openssh(&asked.public_key) else { return };
+    if let Ok(request) = CertificateRequest::new(asked.role, asked.targets, asked.ttl, asked.reason, key) {
+        assert!(request.reason.is_none_or(|reason| reason.len() <= 2000 && !reason.contains('\n')));
+    }
+}
