@@ -4,6 +4,7 @@
 
 mod contents;
 mod key_id;
+pub mod krl;
 mod mint;
 mod revocation;
 mod verify;
