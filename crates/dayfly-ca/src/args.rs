@@ -1,6 +1,6 @@
 //! The command line's grammar.
 
-use crate::commands::{bastion, check, completions, init, log, serve, user};
+use crate::commands::{bastion, check, completions, init, log, revocations, revoke, serve, user};
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -42,6 +42,12 @@ pub enum Command {
     /// Enrol and list bastions
     #[command(subcommand, after_help = EXIT_CODES)]
     Bastion(bastion::Bastion),
+    /// Revoke a certificate, a person, a key, a role's certificates, a grant or a CA key
+    #[command(after_help = revoke::NOTES)]
+    Revoke(revoke::Revoke),
+    /// List what is revoked: when, by whom, why and until when
+    #[command(after_help = EXIT_CODES)]
+    Revocations(revocations::Revocations),
     /// Print the pin of the TLS certificate's key, in curl's form
     #[command(after_help = EXIT_CODES)]
     Pin,

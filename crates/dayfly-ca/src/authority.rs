@@ -3,18 +3,21 @@
 use crate::{
     config::RuleBook,
     failure::Failure,
+    revocations::CurrentRevocations,
     signer::Keyring,
     store::{Store, StoreError},
+    trust::LatestList,
 };
 use arc_swap::ArcSwap;
 use dayfly_core::{
     address::Network,
     audit::{AuditEvent, Event, Outcome, Reporter},
-    certificate::{SignedCertificate, UnsignedCertificate},
+    certificate::{RevokedBy, SignedCertificate, UnsignedCertificate},
     clock::Clock,
     policy::Rules,
     reason::Refusal,
     role::{Role, SourceAddress},
+    signature::fingerprint,
     signer::Signer,
 };
 use ssh_key::public::KeyData;
@@ -33,6 +36,10 @@ pub struct Authority {
     pub store: Arc<dyn Store>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
+    /// What is revoked now.
+    pub revocations: Arc<CurrentRevocations>,
+    /// The key revocation list that was made last.
+    pub latest_list: LatestList,
     /// Who may have what, where. Replaced as a whole when the configuration is read anew.
     pub rules: ArcSwap<RuleBook>,
 }
@@ -46,6 +53,14 @@ impl Authority {
     /// A refusal that the CA itself reports, now.
     pub fn refused(&self, event: Event, refusal: &Refusal) -> AuditEvent {
         AuditEvent::refused(self.clock.now(), event, Reporter::Ca, refusal)
+    }
+
+    /// Refuses a key that was revoked.
+    pub async fn check_key(&self, key: &KeyData) -> Result<(), Failure> {
+        if self.revocations.current().await?.cover_key(key) {
+            return Err(Failure::Refused(RevokedBy::Key(fingerprint(key)).refusal()));
+        }
+        Ok(())
     }
 
     /// The addresses that the bastions dial from, asked for only where `role` binds its certificates to them.
@@ -73,8 +88,16 @@ pub(crate) fn random_nonce() -> [u8; 32] {
     rand::random()
 }
 
-/// Signs, and verifies what came back. A key that takes its time is asked on a thread of its own.
-pub(crate) async fn sign(unsigned: UnsignedCertificate, signer: &Arc<dyn Signer>) -> Result<SignedCertificate, Failure> {
+/// Signs, and verifies what came back. A key that takes its time is asked on a thread of its own; one that was revoked is not asked at all.
+pub(crate) async fn sign(
+    authority: &Authority,
+    unsigned: UnsignedCertificate,
+    signer: &Arc<dyn Signer>,
+) -> Result<SignedCertificate, Failure> {
+    let key = signer.public_key();
+    if authority.revocations.current().await?.cover_key(key) {
+        return Err(Failure::Refused(RevokedBy::Authority(fingerprint(key)).refusal()));
+    }
     match signer.public_key() {
         KeyData::Ed25519(_) | KeyData::Ecdsa(_) => Ok(unsigned.sign(signer.as_ref())?),
         _ => {

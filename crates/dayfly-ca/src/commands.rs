@@ -24,6 +24,8 @@ mod enrolled_key;
 pub mod init;
 pub mod log;
 mod pin;
+pub mod revocations;
+pub mod revoke;
 pub mod serve;
 pub mod user;
 
@@ -50,6 +52,8 @@ fn dispatch(Arguments { config, command }: &Arguments, out: &mut dyn Write) -> a
         Command::Serve(serve) => serve.run(config, out),
         Command::User(user) => user.run(config, out),
         Command::Bastion(bastion) => bastion.run(config, out),
+        Command::Revoke(revoke) => revoke.run(config, out),
+        Command::Revocations(revocations) => revocations.run(config, out),
         Command::Pin => pin::run(config, out),
         Command::Log(log) => log.run(config, out),
         Command::Completions(completions) => completions.run(out),

@@ -124,7 +124,7 @@ async fn finish(
         Kind::Bastion => &authority.keyring.host_ca,
         Kind::Inner => &authority.keyring.inner_host_ca,
     };
-    let certificate = sign(unsigned, signer).await?.to_openssh()?;
+    let certificate = sign(authority, unsigned, signer).await?.to_openssh()?;
     authority.store.commit(change, event).await?;
     Ok(HostCertificate { certificate, ends_at })
 }

@@ -7,6 +7,7 @@ use crate::{
     config::{Limits, RuleBook},
     http::Service,
     identity::{BastionCall, PersonCall, challenge::Challenges, enrolled_key::EnrolledKeys},
+    revocations::CurrentRevocations,
     signer::Keyring,
     store::{Bastion, Person, Store, memory::MemoryStore},
 };
@@ -70,15 +71,25 @@ impl Installation {
         let clock = Arc::new(FixedClock::at(sample::context().now.unix_timestamp()));
         let challenges = Arc::new(Challenges::new(limits.challenge_lifetime.as_secs()).unwrap());
         let (as_store, as_clock): (Arc<dyn Store>, Arc<dyn Clock>) = (Arc::clone(&store) as _, Arc::clone(&clock) as _);
+        let revocations = Arc::new(CurrentRevocations::new(Arc::clone(&as_store), Arc::clone(&as_clock)));
         let callers = EnrolledKeys {
             origin: ORIGIN.to_owned(),
             challenges: Arc::clone(&challenges),
             store: Arc::clone(&as_store),
             clock: Arc::clone(&as_clock),
+            revocations: Arc::clone(&revocations),
         };
         let Sample { policy, roles, inventory, .. } = Sample::new();
         let rules = ArcSwap::from_pointee(RuleBook { roles, inventory, policy });
-        let authority = Authority { origin: ORIGIN.to_owned(), keyring: keyring(), store: as_store, clock: as_clock, rules };
+        let authority = Authority {
+            origin: ORIGIN.to_owned(),
+            keyring: keyring(),
+            store: as_store,
+            clock: as_clock,
+            revocations,
+            latest_list: Default::default(),
+            rules,
+        };
         Self { store, clock, service: Arc::new(Service::new(authority, Box::new(callers), challenges, limits)) }
     }
 

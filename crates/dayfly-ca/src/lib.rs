@@ -12,6 +12,7 @@
 //! | [`identity`] | who calls: challenges, signed requests, proofs of possession |
 //! | [`authority`] | what every pipeline works with |
 //! | [`issue`], [`session`], [`host_certificate`] | the pipelines that sign |
+//! | [`revoke`], [`revocations`] | what was revoked: the pipeline, and what is in force now |
 //! | [`bastion_events`], [`review`], [`refused_request`] | what else goes to the log, and who reads it |
 //! | [`overview`], [`bastion_inventory`], [`trust`] | what people, bastions and everybody may know |
 //! | [`http`], [`address_rate`] | requests in, outcomes out, and what they may use up |
@@ -43,6 +44,8 @@ pub mod private_file;
 pub mod refused_request;
 pub mod reload;
 pub mod review;
+pub mod revocations;
+pub mod revoke;
 pub mod run;
 pub mod serve;
 pub mod session;

@@ -14,7 +14,7 @@ use crate::{
         BastionCall,
         possession::{Bond, held_key},
     },
-    store::{Bastion, Change, Session, StoreError, Unique},
+    store::{Bastion, Change, Minted, Session, StoreError, Unique},
 };
 use dayfly_api::session::{SessionPermit, SessionRequest};
 use dayfly_core::{
@@ -68,7 +68,9 @@ async fn permit(
     let session = Session {
         id: asked.session,
         parent_serial: parent.certificate.serial(),
-        serial: minted.as_ref().map(|signed| signed.certificate().serial()),
+        certificate: minted
+            .as_ref()
+            .map(|signed| Minted { serial: signed.certificate().serial(), ends_at: signed.certificate().valid_before() }),
         bastion: call.bastion.name.clone(),
         target: asked.target.clone(),
     };
@@ -121,7 +123,7 @@ async fn mint(authority: &Authority, call: &BastionCall, asked: &SessionRequest,
     let session = SessionCertificate { session: asked.session, bastion: &bastion.name, dials_from: &dials_from, public_key, kind };
     let now = authority.clock.unix_seconds();
     let unsigned = UnsignedCertificate::session(parent, session, now, random_serial(), random_nonce())?;
-    sign(unsigned, &authority.keyring.session_ca).await
+    sign(authority, unsigned, &authority.keyring.session_ca).await
 }
 
 fn reply(book: &RuleBook, admission: &Admission, id: &KeyId, minted: Option<&SignedCertificate>) -> Result<SessionPermit, Failure> {

@@ -11,7 +11,7 @@ mod verify;
 
 pub use key_id::{KeyId, KeyIdError, SessionReference};
 pub use mint::{MintError, SESSION_TTL_SECONDS, SessionCertificate, SessionKind, SignedCertificate, UnsignedCertificate};
-pub use revocation::Revocations;
+pub use revocation::{Revocations, Revoked, RevokedBy, RevokedError};
 pub use verify::{VerifiedCertificate, VerifiedHostCertificate, Verifier, parse};
 
 /// The extension that names the role and the grant, as `ROLE GRANT-ID`.

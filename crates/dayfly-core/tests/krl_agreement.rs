@@ -223,7 +223,7 @@ fn serial() -> impl Strategy<Value = u64> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 10, max_shrink_iters: 10, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 5, max_shrink_iters: 10, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn mixed_sets_are_judged_alike_whoever_wrote_them(
@@ -243,7 +243,7 @@ proptest! {
             ("1.pub", &(listed(&serials) + &spans)), ("NONE", &listed(&any_ca)), ("2.pub", &format!("id: {id}\n")),
         ]);
         let edges = serials.iter().chain(&any_ca).chain(ranges.iter().flat_map(|(first, last)| [first, last]));
-        let around = edges.take(30).flat_map(|serial| [serial.saturating_sub(1), *serial, serial.saturating_add(1)]);
+        let around = edges.take(8).flat_map(|serial| [serial.saturating_sub(1), *serial, serial.saturating_add(1)]);
         let mut probes: Vec<Certificate> = around.map(|serial| by(OURS, ALICE, serial, "x")).collect();
         probes.extend(others.iter().flat_map(|(serial, id)| [by(OURS, BOB, *serial, id), by(OTHER, BOB, *serial, id)]));
         probes.push(by(OTHER, ALICE, 0, "none"));

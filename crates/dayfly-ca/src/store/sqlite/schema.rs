@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 const APPLICATION_ID: i64 = 0x6466_6c79;
 
 /// The migrations, by the version that each leads to, from 1.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_first.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_first.sql"), include_str!("migrations/0002_revocations.sql")];
 
 /// Brings the schema to the newest version. Refuses one that is newer still, and a file of another program.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
