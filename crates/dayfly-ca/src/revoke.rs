@@ -85,3 +85,6 @@ pub fn until(ends_at: Option<u64>) -> String {
 fn refused(message: &str, remedy: &str) -> Failure {
     Failure::Refused(Refusal::new(Reason::BadRequest, message, remedy))
 }
+
+#[cfg(test)]
+mod tests;

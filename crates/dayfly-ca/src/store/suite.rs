@@ -90,7 +90,7 @@ fn certificate(serial: u64, name: &str) -> Certificate {
         ends_at: ENDS_AT,
         role: Some("db-admin".parse().unwrap()),
         grant: Some(Uuid::from_u128(u128::from(serial))),
-        key_fingerprint: Some(format!("SHA256:{serial:0>43}")),
+        key_fingerprint: Some(format!("SHA256:{serial:A<43}")),
         issued_at: ENDS_AT - 300,
     }
 }
@@ -254,7 +254,7 @@ pub(crate) async fn row_20_every_kind_of_revocation_finds_its_certificates_and_t
     let now = ENDS_AT - 200;
     assert_eq!(store.revoked_serials(now).await.unwrap(), RevokedSerials::default());
     let grant = Uuid::from_u128(1);
-    let (key, key_id) = (format!("SHA256:{:0>43}", 1), format!("alice role=db-admin grant={grant}"));
+    let (key, key_id) = (format!("SHA256:{:A<43}", 1), format!("alice role=db-admin grant={grant}"));
     // Each counts for one second, and they follow each other.
     let kinds = [("serial", "1"), ("key-id", &key_id), ("key", &key), ("grant", &grant.to_string())];
     for (second, (kind, value)) in (0..).zip(kinds) {
