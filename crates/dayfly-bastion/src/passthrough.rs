@@ -75,8 +75,8 @@ async fn carry(connection: &Connection, session: &PermittedSession, report: &Rep
     let certificate = session.certificate();
     let revoked = async {
         loop {
-            if snapshot.borrow_and_update().revocations().cover(certificate.serial(), certificate.subject()) {
-                return;
+            if let Some(by) = snapshot.borrow_and_update().revocations().cover(certificate) {
+                return by;
             }
             if snapshot.changed().await.is_err() {
                 std::future::pending::<()>().await;
@@ -86,7 +86,7 @@ async fn carry(connection: &Connection, session: &PermittedSession, report: &Rep
     tokio::select! {
         biased;
         () = tokio::time::sleep(time_left(connection, session)) => terminated(Reason::Expired, "the certificate has ended"),
-        () = revoked => terminated(Reason::Revoked, "the certificate, or its holder's access, was revoked"),
+        by = revoked => terminated(Reason::Revoked, &by.to_string()),
         () = connection.bastion.life.stopping() => terminated(Reason::LimitReached, "the bastion is being stopped"),
         outcome = both(upload, download, &counts) => Ending::new(outcome, "both sides have ended"),
         () = lingered(gone) => Ending::new(Outcome::ClientGone, "the person's connection ended"),

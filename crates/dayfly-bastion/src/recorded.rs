@@ -124,8 +124,8 @@ impl Task {
         // The target's login takes its time, so it begins at once. Nothing is asked of the target before the recording is there.
         let mut dialling = JoinSet::new();
         dialling.spawn({
-            let session = session.clone();
-            async move { upstream::log_in(&session).await }
+            let (session, snapshot) = (session.clone(), connection.bastion.snapshot());
+            async move { upstream::log_in(&session, snapshot).await }
         });
         let facts = report::facts(connection, &session);
         match connection.bastion.recorder.begin(facts, connection.bastion.clock.now()).await {
@@ -232,9 +232,8 @@ impl Task {
                 RecordingFailure(cause) = recording.failure() => self.control.event(Event::RecordingFailed(cause)),
                 changed = snapshot.changed(), if is_watching => {
                     is_watching = changed.is_ok();
-                    let certificate = session.certificate();
-                    if snapshot.borrow_and_update().revocations().cover(certificate.serial(), certificate.subject()) {
-                        self.control.event(terminated(Reason::Revoked, "the certificate, or its holder's access, was revoked"));
+                    if let Some(by) = snapshot.borrow_and_update().revocations().cover(session.certificate()) {
+                        self.control.event(terminated(Reason::Revoked, &by.to_string()));
                     }
                 }
                 () = &mut stopping, if !has_stopped => {

@@ -5,7 +5,7 @@ mod host_key;
 
 use crate::{
     algorithms,
-    authority::{Login, PermittedSession},
+    authority::{Login, PermittedSession, Snapshot},
     flow::{Pressure, QueueReceiver, Valve, WINDOW, queue},
 };
 use dayfly_core::{
@@ -50,13 +50,13 @@ impl TargetConnection {
     }
 }
 
-/// Connects to the permitted target, recognises it, logs in with the session certificate and opens a session channel.
-pub async fn log_in(session: &PermittedSession) -> Result<TargetConnection, Refusal> {
+/// Connects to the permitted target, recognises it by a key or certificate that is not revoked, logs in with the session certificate and opens a session channel.
+pub async fn log_in(session: &PermittedSession, snapshot: Arc<Snapshot>) -> Result<TargetConnection, Refusal> {
     let Some(login) = session.login() else {
         return Err(unavailable(session.target(), "the session has no login of its own"));
     };
     let transport = connect(session.target()).await?;
-    match tokio::time::timeout(LOGIN_TIMEOUT, speak(session, login, transport)).await {
+    match tokio::time::timeout(LOGIN_TIMEOUT, speak(session, login, transport, snapshot)).await {
         Ok(outcome) => outcome,
         Err(_) => Err(unavailable(session.target(), "it takes too long to log in")),
     }
@@ -127,9 +127,14 @@ fn is_elsewhere(address: IpAddr) -> bool {
     }
 }
 
-async fn speak(session: &PermittedSession, login: &Login, transport: TcpStream) -> Result<TargetConnection, Refusal> {
+async fn speak(
+    session: &PermittedSession,
+    login: &Login,
+    transport: TcpStream,
+    snapshot: Arc<Snapshot>,
+) -> Result<TargetConnection, Refusal> {
     let target = session.target();
-    let check = HostKeyCheck::new(target)?;
+    let check = HostKeyCheck::new(target, snapshot)?;
     let config = Arc::new(client::Config {
         client_id: crate::identification(),
         preferred: algorithms::towards_target(check.is_certified(), check.pinned_algorithms()),

@@ -1,6 +1,6 @@
 //! The command line's grammar.
 
-use crate::commands::{bastion, check, completions, host, init, log, serve, user};
+use crate::commands::{bastion, check, completions, host, init, log, revocations, revoke, serve, user};
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -48,6 +48,12 @@ pub enum Command {
     /// Show each host: its names, its certificate, when it was seen, and whether its revocation list is stale
     #[command(after_help = EXIT_CODES)]
     Hosts(host::List),
+    /// Revoke a certificate, a person, a key, a role's certificates, a grant or a CA key
+    #[command(after_help = revoke::NOTES)]
+    Revoke(revoke::Revoke),
+    /// List what is revoked: when, by whom, why and until when
+    #[command(after_help = EXIT_CODES)]
+    Revocations(revocations::Revocations),
     /// Print the pin of the TLS certificate's key, in curl's form
     #[command(after_help = EXIT_CODES)]
     Pin,

@@ -5,6 +5,7 @@ use crate::{
     config::Config,
     http::Service,
     identity::{challenge::Challenges, enrolled_key::EnrolledKeys},
+    revocations::CurrentRevocations,
     serve::tls,
     signer::{Keyring, secrets::Secrets},
     store::{Store, sqlite::SqliteStore},
@@ -31,11 +32,18 @@ pub fn assemble(config: Config) -> anyhow::Result<Assembled> {
     let keyring = Keyring::load(&keys, &Secrets::of_this_process())?;
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&store).with_context(|| format!("{} cannot be opened", store.display()))?);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let revocations = Arc::new(CurrentRevocations::new(Arc::clone(&store), Arc::clone(&clock)));
     let challenges = Challenges::new(limits.challenge_lifetime.as_secs()).context("the system gives no random bytes")?;
     let challenges = Arc::new(challenges);
-    let callers =
-        EnrolledKeys { origin: origin.clone(), challenges: Arc::clone(&challenges), store: Arc::clone(&store), clock: Arc::clone(&clock) };
-    let authority = Authority { origin, keyring, store, clock, hosts, rules: ArcSwap::from_pointee(rules) };
+    let callers = EnrolledKeys {
+        origin: origin.clone(),
+        challenges: Arc::clone(&challenges),
+        store: Arc::clone(&store),
+        clock: Arc::clone(&clock),
+        revocations: Arc::clone(&revocations),
+    };
+    let (rules, latest_list) = (ArcSwap::from_pointee(rules), Default::default());
+    let authority = Authority { origin, keyring, store, clock, hosts, revocations, latest_list, rules };
     let service = Service::new(authority, Box::new(callers), challenges, limits);
     Ok(Assembled { service: Arc::new(service), tls: Arc::new(ArcSwap::from_pointee(acceptor)) })
 }

@@ -3,20 +3,24 @@
 use crate::{
     config::{HostRules, RuleBook},
     failure::Failure,
+    revocations::CurrentRevocations,
     signer::Keyring,
     store::{Change, Store, StoreError},
+    trust::LatestList,
 };
 use arc_swap::ArcSwap;
 use dayfly_core::{
     address::Network,
     audit::{AuditEvent, Event, Outcome, Reporter},
-    certificate::{SignedCertificate, UnsignedCertificate},
+    certificate::{RevokedBy, SignedCertificate, UnsignedCertificate},
     clock::Clock,
     policy::Rules,
     reason::Refusal,
     role::{Role, SourceAddress},
+    signature::fingerprint,
     signer::Signer,
 };
+use ssh_key::public::KeyData;
 use std::sync::Arc;
 use tokio::task::JoinError;
 
@@ -35,6 +39,10 @@ pub struct Authority {
     pub clock: Arc<dyn Clock>,
     /// What is asked of hosts.
     pub hosts: HostRules,
+    /// What is revoked now.
+    pub revocations: Arc<CurrentRevocations>,
+    /// The key revocation list that was made last.
+    pub latest_list: LatestList,
     /// Who may have what, where. Replaced as a whole when the configuration is read anew.
     pub rules: ArcSwap<RuleBook>,
 }
@@ -58,7 +66,7 @@ impl Authority {
         about: impl FnOnce(AuditEvent) -> AuditEvent,
     ) -> Result<SignedCertificate, Failure> {
         let serial = unsigned.serial();
-        match sign(unsigned, signer).await {
+        match sign(self, unsigned, signer).await {
             Err(failure @ (Failure::Mint(_) | Failure::Internal(_))) => {
                 let event = self.event(Event::CertificateFailed, Outcome::Failed).serial(serial).detail(&failure.to_string());
                 self.store.commit(Change::None, about(event)).await?;
@@ -66,6 +74,14 @@ impl Authority {
             }
             answer => answer,
         }
+    }
+
+    /// Refuses a key that was revoked.
+    pub async fn check_key(&self, key: &KeyData) -> Result<(), Failure> {
+        if self.revocations.current().await?.cover_key(key) {
+            return Err(Failure::Refused(RevokedBy::Key(fingerprint(key)).refusal()));
+        }
+        Ok(())
     }
 
     /// The addresses that the bastions dial from, asked for only where `role` binds its certificates to them.
@@ -93,8 +109,16 @@ pub(crate) fn random_nonce() -> [u8; 32] {
     rand::random()
 }
 
-/// Signs, and verifies what came back.
-pub(crate) async fn sign(unsigned: UnsignedCertificate, signer: &Arc<dyn Signer>) -> Result<SignedCertificate, Failure> {
+/// Signs, and verifies what came back. A key that was revoked is not asked at all.
+pub(crate) async fn sign(
+    authority: &Authority,
+    unsigned: UnsignedCertificate,
+    signer: &Arc<dyn Signer>,
+) -> Result<SignedCertificate, Failure> {
+    let key = signer.public_key();
+    if authority.revocations.current().await?.cover_key(key) {
+        return Err(Failure::Refused(RevokedBy::Authority(fingerprint(key)).refusal()));
+    }
     Ok(with_signer(signer, move |signer| unsigned.sign(signer)).await??)
 }
 

@@ -51,6 +51,8 @@ fn is_a_bastions(event: Event) -> bool {
         | Event::ConfigurationReloaded
         | Event::UserAdded
         | Event::UserDisabled
+        | Event::Revoked
+        | Event::RevocationListPublished
         | Event::BastionAdded
         | Event::HostAdded
         | Event::HostTokenIssued

@@ -2,14 +2,11 @@
 
 use crate::{authority::Authority, failure::Failure, store::Bastion};
 use dayfly_api::bastion::Inventory;
-use dayfly_core::certificate::Revocations;
 use ssh_key::PublicKey;
 
 /// The inventory of this bastion now. The same state gives the same value.
 pub async fn inventory(authority: &Authority, bastion: &Bastion) -> Result<Inventory, Failure> {
-    let people = authority.store.people().await?;
-    let disabled = people.into_iter().filter(|person| person.disabled).map(|person| person.subject);
-    let revocations = Revocations { subjects: disabled.collect(), ..Revocations::default() };
+    let revocations = authority.revocations.current().await?.as_ref().clone();
     let user_ca = PublicKey::from(authority.keyring.user_ca.public_key().clone());
     let user_ca = user_ca.to_openssh().map_err(|error| Failure::Internal(error.to_string()))?;
     let book = authority.rules.load();

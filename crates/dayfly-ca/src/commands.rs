@@ -25,6 +25,8 @@ pub mod host;
 pub mod init;
 pub mod log;
 mod pin;
+pub mod revocations;
+pub mod revoke;
 pub mod serve;
 pub mod user;
 
@@ -53,6 +55,8 @@ fn dispatch(Arguments { config, command }: &Arguments, out: &mut dyn Write) -> a
         Command::Bastion(bastion) => bastion.run(config, out),
         Command::Host(host) => host.run(config, out),
         Command::Hosts(list) => list.run(config, out),
+        Command::Revoke(revoke) => revoke.run(config, out),
+        Command::Revocations(revocations) => revocations.run(config, out),
         Command::Pin => pin::run(config, out),
         Command::Log(log) => log.run(config, out),
         Command::Completions(completions) => completions.run(out),

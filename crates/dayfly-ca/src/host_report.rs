@@ -8,7 +8,7 @@ use crate::{
     failure::Failure,
     identity::HostCall,
     store::{Change, host::HostReportNote},
-    trust::served_krl,
+    trust::revocation_list,
 };
 use dayfly_api::host::{HostReceipt, HostReport};
 use dayfly_core::{
@@ -25,7 +25,7 @@ const DIGEST_LENGTH: usize = 64;
 /// Notes a report.
 pub async fn note(authority: &Authority, call: &HostCall, report: HostReport) -> Result<HostReceipt, Failure> {
     check(&report)?;
-    let served = served_krl(authority).await?;
+    let served = revocation_list(authority).await?;
     let krl = report.krl.map(|krl| (krl.number, krl.digest));
     let is_current = krl.as_ref().is_some_and(|(_, digest)| *digest == served.digest);
     let trusted: Vec<&str> = report.trusted.iter().map(String::as_str).collect();

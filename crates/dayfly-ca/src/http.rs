@@ -5,12 +5,14 @@
 //! | `trust`, `certificates`, `people`, `log`, `sessions`, `bastion`, `host` | a file per resource |
 //! | `caller` | who calls: every route but those of `trust` stands behind it |
 //! | `problem` | outcomes → RFC 9457 problems and statuses |
+//! | `etag` | answers that the caller has already |
 //! | `limits` | what requests may use up |
 //! | `openapi` | the contract, made from the handlers |
 
 mod bastion;
 mod caller;
 mod certificates;
+mod etag;
 mod host;
 mod limits;
 mod log;

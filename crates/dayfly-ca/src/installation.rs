@@ -7,6 +7,7 @@ use crate::{
     config::{HostRules, Limits, RuleBook},
     http::Service,
     identity::{BastionCall, HostCall, PersonCall, challenge::Challenges, enrolled_key::EnrolledKeys, enrollment_token},
+    revocations::CurrentRevocations,
     signer::Keyring,
     store::{
         Bastion, Person, Store,
@@ -89,16 +90,26 @@ impl Installation {
         store.put_host(host("web1", &["web1", "www.example.org"], None, WEB1_TOKEN, clock.unix_seconds() + 3600));
         let challenges = Arc::new(Challenges::new(limits.challenge_lifetime.as_secs()).unwrap());
         let (as_store, as_clock): (Arc<dyn Store>, Arc<dyn Clock>) = (Arc::clone(&store) as _, Arc::clone(&clock) as _);
+        let revocations = Arc::new(CurrentRevocations::new(Arc::clone(&as_store), Arc::clone(&as_clock)));
         let callers = EnrolledKeys {
             origin: ORIGIN.to_owned(),
             challenges: Arc::clone(&challenges),
             store: Arc::clone(&as_store),
             clock: Arc::clone(&as_clock),
+            revocations: Arc::clone(&revocations),
         };
         let Sample { policy, roles, inventory, .. } = Sample::new();
         let rules = ArcSwap::from_pointee(RuleBook { roles, inventory, policy });
-        let authority =
-            Authority { origin: ORIGIN.to_owned(), keyring, store: as_store, clock: as_clock, hosts: HostRules::default(), rules };
+        let authority = Authority {
+            origin: ORIGIN.to_owned(),
+            keyring,
+            store: as_store,
+            clock: as_clock,
+            hosts: HostRules::default(),
+            revocations,
+            latest_list: Default::default(),
+            rules,
+        };
         Self { store, clock, service: Arc::new(Service::new(authority, Box::new(callers), challenges, limits)) }
     }
 

@@ -51,6 +51,7 @@ async fn decide(authority: &Authority, call: &PersonCall, asked: Asked) -> Resul
     let subject = call.subject().to_string();
     let bond = Bond { origin: &authority.origin, certifies: Certifies::User, caller: &subject, challenge: &call.challenge };
     let held = proven_key(bond, &asked.public_key, &asked.possession)?;
+    authority.check_key(held.public_key.key_data()).await?;
     let request = CertificateRequest::new(asked.role, asked.targets, asked.ttl, asked.reason, held.public_key)?.held_with(held.fido);
     let book = authority.rules.load_full();
     let networks = authority.bastion_networks(book.roles.get(request.role.as_str())).await?;
@@ -100,13 +101,22 @@ async fn mint_once(
         let event = about(Event::CertificateFailed, Outcome::Failed).detail(&failure.to_string());
         authority.store.commit(Change::None, event).await.err().map_or(failure, Failure::Store)
     };
-    let signed = match sign(unsigned, &authority.keyring.user_ca).await {
+    let signed = match sign(authority, unsigned, &authority.keyring.user_ca).await {
         Ok(signed) => signed,
         Err(failure) => return Err(failed(failure).await),
     };
     let certificate = signed.to_openssh()?;
     let issued = issued_event(about(Event::CertificateIssued, Outcome::Done), call, request, grant, &signed, expires_at);
-    let record = Certificate { serial, digest: *signed.digest(), subject: grant.subject().clone(), ends_at };
+    let record = Certificate {
+        serial,
+        digest: *signed.digest(),
+        subject: grant.subject().clone(),
+        ends_at,
+        role: Some(grant.role().clone()),
+        grant: Some(grant.id()),
+        key_fingerprint: Some(fingerprint(request.public_key.key_data())),
+        issued_at: now,
+    };
     match authority.store.commit(Change::AddCertificate(record), issued).await {
         Ok(_) => Ok(reply(certificate, serial, grant, expires_at)),
         Err(error) => Err(failed(Failure::Store(error)).await),

@@ -13,6 +13,7 @@
 //! | [`authority`] | what every pipeline works with |
 //! | [`issue`], [`session`], [`host_certificate`] | the pipelines that sign |
 //! | [`host_enrollment`], [`host_setup`], [`host_report`] | hosts: enrolled by a one-time token, told what to trust, seen to hold it |
+//! | [`revoke`], [`revocations`] | what was revoked: the pipeline, and what is in force now |
 //! | [`bastion_events`], [`review`], [`refused_request`] | what else goes to the log, and who reads it |
 //! | [`overview`], [`bastion_inventory`], [`trust`] | what people, bastions and everybody may know |
 //! | [`http`], [`address_rate`] | requests in, outcomes out, and what they may use up |
@@ -47,6 +48,8 @@ pub mod private_file;
 pub mod refused_request;
 pub mod reload;
 pub mod review;
+pub mod revocations;
+pub mod revoke;
 pub mod run;
 pub mod serve;
 pub mod session;

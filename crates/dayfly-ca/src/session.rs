@@ -14,7 +14,7 @@ use crate::{
         BastionCall,
         possession::{Bond, held_key},
     },
-    store::{Bastion, Change, Session, StoreError, Unique},
+    store::{Bastion, Change, Minted, Session, StoreError, Unique},
 };
 use dayfly_api::session::{SessionPermit, SessionRequest};
 use dayfly_core::{
@@ -69,7 +69,9 @@ async fn permit(
     let session = Session {
         id: asked.session,
         parent_serial: parent.certificate.serial(),
-        serial: minted.as_ref().map(|signed| signed.certificate().serial()),
+        certificate: minted
+            .as_ref()
+            .map(|signed| Minted { serial: signed.certificate().serial(), ends_at: signed.certificate().valid_before() }),
         bastion: call.bastion.name.clone(),
         target: asked.target.clone(),
     };

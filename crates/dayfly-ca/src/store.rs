@@ -6,16 +6,20 @@
 pub mod host;
 #[cfg(test)]
 pub(crate) mod memory;
+mod revocation;
 pub mod sqlite;
 #[cfg(test)]
 mod suite;
 
+pub use revocation::{ListRecord, Revocation, RevocationState, RevokedSerials};
+
 use dayfly_core::{
     address::Network,
     audit::AuditEvent,
+    certificate::Revoked,
     identity::Subject,
     log_link::Hash,
-    name::{BastionName, GroupName, HostName, ScopeName, TargetName},
+    name::{BastionName, GroupName, HostName, RoleName, ScopeName, TargetName},
 };
 use host::{Host, HostCertificateNote, HostReportNote, HostToken};
 use std::{collections::BTreeSet, future::Future, pin::Pin};
@@ -70,6 +74,8 @@ pub enum Unique {
     Key,
     /// An inner host key, which carries one name only.
     InnerHostKey,
+    /// A revocation list's number.
+    RevocationList,
 }
 
 impl std::fmt::Display for Unique {
@@ -83,6 +89,7 @@ impl std::fmt::Display for Unique {
             Self::HostToken => "an enrolment by this token",
             Self::Key => "an enrolment of this key",
             Self::InnerHostKey => "an inner host certificate of this key for another name",
+            Self::RevocationList => "a revocation list of this number",
         })
     }
 }
@@ -137,6 +144,10 @@ pub enum Change {
     NoteHostReport(HostReportNote),
     /// A host is disabled: no new certificates, and its token is of no use.
     DisableHost(HostName),
+    /// Something was revoked.
+    Revoke(Revocation),
+    /// The key revocation list says something else than before. Its number follows the last one's.
+    PublishList(ListRecord),
     /// A bastion's event of this number; one that is there already is left out together with its event, and one that is not the next is refused.
     BastionEvent {
         /// The bastion.
@@ -193,6 +204,14 @@ pub struct Certificate {
     pub subject: Subject,
     /// When it ends, in Unix seconds.
     pub ends_at: u64,
+    /// Under which role. `None` where that was not kept.
+    pub role: Option<RoleName>,
+    /// By which grant. `None` where that was not kept.
+    pub grant: Option<Uuid>,
+    /// `SHA256:…` of the certified key. `None` where that was not kept.
+    pub key_fingerprint: Option<String>,
+    /// When it was issued, in Unix seconds; 0 where that was not kept.
+    pub issued_at: u64,
 }
 
 /// A session that was permitted.
@@ -202,12 +221,21 @@ pub struct Session {
     pub id: Uuid,
     /// The serial of the person's certificate.
     pub parent_serial: u64,
-    /// The serial of the session certificate, if one was minted.
-    pub serial: Option<u64>,
+    /// The session certificate, if one was minted.
+    pub certificate: Option<Minted>,
     /// The bastion.
     pub bastion: BastionName,
     /// The target.
     pub target: TargetName,
+}
+
+/// A session certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Minted {
+    /// Its serial.
+    pub serial: u64,
+    /// When it ends, in Unix seconds.
+    pub ends_at: u64,
 }
 
 /// Where an event stands in the log.
@@ -260,6 +288,21 @@ pub trait Store: Send + Sync {
 
     /// The certificate of this serial, if it was issued.
     fn certificate(&self, serial: u64) -> Answer<'_, Option<Certificate>>;
+
+    /// Which state of revocations this is. Quick: it is asked for every request.
+    fn revocation_state(&self) -> Answer<'_, RevocationState>;
+
+    /// Every revocation, those that have ended too, oldest first.
+    fn revocations(&self) -> Answer<'_, Vec<Revocation>>;
+
+    /// The user certificates that `revoked` covers if it is revoked at `at`, in Unix seconds; those that have ended, too. None for a CA's key.
+    fn covered<'a>(&'a self, revoked: &'a Revoked, at: u64) -> Answer<'a, Vec<Certificate>>;
+
+    /// The serials of what is revoked and alive at `now`, in Unix seconds: by a revocation of any kind, or because its holder is disabled.
+    fn revoked_serials(&self, now: u64) -> Answer<'_, RevokedSerials>;
+
+    /// The key revocation list that was published last.
+    fn published_list(&self) -> Answer<'_, Option<ListRecord>>;
 
     /// The number of the last event of this bastion; 0 if there is none.
     fn last_bastion_event<'a>(&'a self, bastion: &'a BastionName) -> Answer<'a, u64>;

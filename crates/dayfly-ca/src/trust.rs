@@ -4,7 +4,7 @@ mod known_hosts;
 mod revocation_list;
 
 pub use known_hosts::known_hosts;
-pub use revocation_list::{ServedKrl, served_krl};
+pub use revocation_list::{LatestList, RevocationList, revocation_list};
 
 use crate::{authority::Authority, failure::Failure, signer::Keyring};
 use dayfly_api::trust::Trust;

@@ -42,6 +42,10 @@ events! {
     UserAdded = "user.added";
     /// A person was disabled.
     UserDisabled = "user.disabled";
+    /// Something was revoked: a certificate, a person, a key, a role's certificates.
+    Revoked = "revocation.added";
+    /// The key revocation list says something else than before.
+    RevocationListPublished = "revocation_list.published";
     /// A bastion was enrolled.
     BastionAdded = "bastion.added";
     /// A host was named, and given a token to enrol with.

@@ -4,13 +4,14 @@
 
 mod contents;
 mod key_id;
+pub mod krl;
 mod mint;
 mod revocation;
 mod verify;
 
 pub use key_id::{KeyId, KeyIdError, SessionReference};
 pub use mint::{MintError, SESSION_TTL_SECONDS, SessionCertificate, SessionKind, SignedCertificate, UnsignedCertificate};
-pub use revocation::Revocations;
+pub use revocation::{Revocations, Revoked, RevokedBy, RevokedError};
 pub use verify::{VerifiedCertificate, VerifiedHostCertificate, Verifier, parse, signature_fits};
 
 /// The extension that names the role and the grant, as `ROLE GRANT-ID`.

@@ -1,7 +1,8 @@
 //! Recognises a target: by its host certificate or by a pinned key, never by trust on first use.
 
+use crate::authority::Snapshot;
 use dayfly_core::{
-    certificate::{Revocations, Verifier},
+    certificate::Verifier,
     reason::{Reason, Refusal},
     signature,
     target::Target,
@@ -16,12 +17,13 @@ pub(super) struct HostKeyCheck {
     name: String,
     authorities: Vec<KeyData>,
     pinned: Vec<KeyData>,
+    snapshot: Arc<Snapshot>,
     refusal: Arc<Mutex<Option<Refusal>>>,
 }
 
 impl HostKeyCheck {
-    /// What the inventory says about `target`.
-    pub(super) fn new(target: &Target) -> Result<Self, Refusal> {
+    /// What the inventory says about `target`, and `snapshot` about what was revoked.
+    pub(super) fn new(target: &Target, snapshot: Arc<Snapshot>) -> Result<Self, Refusal> {
         let read = |line: &String| {
             let key = PublicKey::from_openssh(line).map_err(|error| {
                 Refusal::new(
@@ -36,6 +38,7 @@ impl HostKeyCheck {
             name: target.name.to_string(),
             authorities: target.host_ca.iter().map(read).collect::<Result<_, Refusal>>()?,
             pinned: target.host_keys.iter().map(read).collect::<Result<_, Refusal>>()?,
+            snapshot,
             refusal: Arc::default(),
         })
     }
@@ -54,7 +57,7 @@ impl HostKeyCheck {
     pub(super) fn accept(&self, shown: &PublicKeyOrCertificate, now: u64) -> bool {
         let verdict = match shown {
             PublicKeyOrCertificate::Certificate(certificate) => {
-                let verifier = Verifier { authorities: &self.authorities, revocations: &Revocations::default() };
+                let verifier = Verifier { authorities: &self.authorities, revocations: self.snapshot.revocations() };
                 verifier.host(certificate, now, &self.name).map(drop)
             }
             PublicKeyOrCertificate::PublicKey { key, .. } => self.accept_pinned(key),
@@ -76,6 +79,9 @@ impl HostKeyCheck {
 
     fn accept_pinned(&self, key: &PublicKey) -> Result<(), Refusal> {
         signature::strength(key.key_data())?;
+        if self.snapshot.revocations().cover_key(key.key_data()) {
+            return Err(Refusal::new(Reason::Revoked, format!("its key {} was revoked", signature::fingerprint(key.key_data())), ""));
+        }
         if self.pinned.contains(key.key_data()) {
             return Ok(());
         }

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::note;
-use crate::{installation::Installation, store::Store, trust::served_krl};
+use crate::{installation::Installation, store::Store, trust::revocation_list};
 use dayfly_api::host::{HeldKrl, HostReport};
 use dayfly_core::{audit::Event, clock::Clock, reason::Reason};
 
@@ -16,7 +16,7 @@ fn report(number: u64, digest: &str) -> HostReport {
 async fn a_host_is_current_while_it_holds_the_list_that_is_served() {
     let ca = Installation::new();
     let call = ca.host_call("db1").await;
-    let served = served_krl(ca.authority()).await.unwrap();
+    let served = revocation_list(ca.authority()).await.unwrap();
     let receipt = note(ca.authority(), &call, report(served.number, &served.digest)).await.unwrap();
     assert!(receipt.krl_is_current && receipt.krl_number == served.number);
     let seen_first = ca.clock.unix_seconds();

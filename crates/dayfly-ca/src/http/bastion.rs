@@ -3,15 +3,11 @@
 use super::{
     Service,
     caller::{ByBastion, Payload},
+    etag,
     problem::HttpProblem,
 };
 use crate::{bastion_events, bastion_inventory, failure::Failure, host_certificate};
-use axum::{
-    Json,
-    extract::State,
-    http::{HeaderMap, StatusCode, header},
-    response::{IntoResponse, Response},
-};
+use axum::{Json, extract::State, http::HeaderMap, response::Response};
 use dayfly_api::{
     bastion::{EventBatch, EventReceipt, HostCertificate, HostCertificateRequest, InnerHostCertificateRequest, Inventory},
     path,
@@ -37,13 +33,7 @@ pub(super) async fn inventory(
 ) -> Result<Response, HttpProblem> {
     let inventory = bastion_inventory::inventory(&service.authority, &bastion.bastion).await?;
     let body = serde_json::to_vec(&inventory).map_err(|error| Failure::Internal(error.to_string()))?;
-    let tag = format!("\"{}\"", hex(&Sha256::digest(&body)));
-    let is_known = headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes());
-    let etag = [(header::ETAG, tag)];
-    if is_known {
-        return Ok((StatusCode::NOT_MODIFIED, etag).into_response());
-    }
-    Ok((etag, [(header::CONTENT_TYPE, "application/json")], body).into_response())
+    Ok(etag::tagged(&headers, &hex(&Sha256::digest(&body)), "application/json", body))
 }
 
 /// The bastion's own host certificate.

@@ -1,11 +1,11 @@
 //! What anybody may know: whom to trust, whether the CA works, and a challenge to begin with. The only routes that nobody signs.
 
-use super::{Service, openapi, problem, problem::HttpProblem};
+use super::{Service, etag, openapi, problem, problem::HttpProblem};
 use crate::trust::{self, Purpose};
 use axum::{
     Json, Router,
     extract::{Path, State},
-    http::{StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -82,14 +82,17 @@ pub(super) async fn ca_key(State(service): State<Arc<Service>>, Path(purpose): P
     Ok(([(header::CONTENT_TYPE, TEXT)], line + "\n").into_response())
 }
 
-/// The key revocation list (OpenSSH PROTOCOL.krl).
+/// The key revocation list (OpenSSH PROTOCOL.krl). Answers 304 to an `If-None-Match` that still fits.
 #[utoipa::path(
     get, path = path::KRL, tag = "trust",
-    responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream"))
+    responses(
+        (status = 200, body = Vec<u8>, content_type = "application/octet-stream"), (status = 304, description = "Nothing changed"),
+        (status = "default", body = Problem, content_type = "application/problem+json")
+    )
 )]
-pub(super) async fn krl(State(service): State<Arc<Service>>) -> Result<Response, HttpProblem> {
-    let list = trust::served_krl(&service.authority).await?;
-    Ok(([(header::CONTENT_TYPE, "application/octet-stream")], list.bytes).into_response())
+pub(super) async fn krl(State(service): State<Arc<Service>>, headers: HeaderMap) -> Result<Response, HttpProblem> {
+    let list = trust::revocation_list(&service.authority).await?;
+    Ok(etag::tagged(&headers, &list.digest, "application/octet-stream", list.bytes.clone()))
 }
 
 /// This contract.

@@ -5,9 +5,13 @@ use super::{
     challenge::{ChallengeError, Challenges, OpenChallenge},
     enrollment_token,
 };
-use crate::store::{Bastion, Store, host::Host};
+use crate::{
+    revocations::CurrentRevocations,
+    store::{Bastion, Store, host::Host},
+};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use dayfly_core::{
+    certificate::RevokedBy,
     clock::Clock,
     identity::{Identity, Proof},
     reason::{Reason, Refusal},
@@ -30,6 +34,8 @@ pub struct EnrolledKeys {
     pub store: Arc<dyn Store>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
+    /// Whose access and which keys were revoked.
+    pub revocations: Arc<CurrentRevocations>,
 }
 
 impl CallerCheck for EnrolledKeys {
@@ -39,8 +45,12 @@ impl CallerCheck for EnrolledKeys {
             let person = self.store.person_by_key(&signed.key_fingerprint).await?;
             let person = person.ok_or_else(|| signed.rejected(stranger("person")))?;
             let who = person.subject.to_string();
-            if person.disabled {
+            let revocations = self.revocations.current().await?;
+            if person.disabled || revocations.subjects.contains(&person.subject) {
                 return Err(signed.rejected_as(who.clone(), ended(&who)));
+            }
+            if revocations.keys.contains(&signed.key_fingerprint) {
+                return Err(signed.rejected_as(who, RevokedBy::Key(signed.key_fingerprint.clone()).refusal()));
             }
             let fingerprint = self.spend(signed, &who)?;
             let proven_at = self.clock.unix_seconds();
@@ -56,6 +66,9 @@ impl CallerCheck for EnrolledKeys {
             let who = format!("bastion {}", bastion.name);
             if bastion.disabled {
                 return Err(signed.rejected_as(who.clone(), ended(&who)));
+            }
+            if self.revocations.current().await?.keys.contains(&signed.key_fingerprint) {
+                return Err(signed.rejected_as(who, RevokedBy::Key(signed.key_fingerprint.clone()).refusal()));
             }
             self.spend(signed, &who)?;
             Ok(bastion)

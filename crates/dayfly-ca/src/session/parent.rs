@@ -3,7 +3,7 @@
 use crate::{authority::Authority, failure::Failure, store::Person};
 use dayfly_api::session::SessionRequest;
 use dayfly_core::{
-    certificate::{KeyId, Revocations, VerifiedCertificate, Verifier, parse},
+    certificate::{KeyId, VerifiedCertificate, Verifier, parse},
     identity::{Identity, Proof},
     reason::{Reason, Refusal},
     validity::BACKDATE_SECONDS,
@@ -26,8 +26,7 @@ impl Parent {
             Some(id) => authority.store.person(&id.subject).await?,
             None => None,
         };
-        let disabled = person.iter().filter(|person| person.disabled).map(|person| person.subject.clone());
-        let revocations = Revocations { subjects: disabled.collect(), ..Revocations::default() };
+        let revocations = authority.revocations.current().await?;
         let authorities = std::slice::from_ref(authority.keyring.user_ca.public_key());
         let certificate = Verifier { authorities, revocations: &revocations }.user(&certificate, now, asked.peer)?;
         let id = id.filter(|id| id.session.is_none()).ok_or_else(|| not_issued(certificate.serial()))?;

@@ -6,16 +6,17 @@ use super::open;
 use crate::{
     failure::Failure,
     installation::{CHALLENGE, FRESH, Installation, SESSION_CA, USER_CA, possession, session_request},
-    store::{Store, StoreError},
+    store::{Change, Revocation, Store, StoreError},
 };
 use dayfly_api::session::SessionRequest;
 use dayfly_core::{
-    audit::Event,
-    certificate::{Revocations, Verifier, parse},
+    audit::{Event, Outcome},
+    certificate::{KeyId, Revocations, Revoked, Verifier, parse},
     clock::Clock,
     name::{AccountName, TargetName},
     policy::sample,
     reason::Reason,
+    signature::fingerprint,
     signed_request::Certifies,
     signer::{SeedSigner, Signer},
     target::Mode,
@@ -261,4 +262,50 @@ async fn a_session_that_cannot_be_logged_does_not_start() {
     ca.store.fail(|event| event == Event::SessionStarted);
     let failed = open(ca.authority(), &ca.bastion_call("gate").await, &session_request("gate", &parent, "db1")).await.unwrap_err();
     assert!(matches!(failed, Failure::Store(StoreError::Unavailable(_))), "{failed}");
+}
+
+/// Revokes as another process would: through the store.
+async fn revoke(ca: &Installation, kind: &str, value: &str) {
+    let revoked = Revoked::parse(kind, value).unwrap();
+    let ends_at = Some(ca.clock.unix_seconds() + 1);
+    let revocation = Revocation { revoked, at: ca.clock.unix_seconds(), by: "uid 0".to_owned(), reason: None, ends_at };
+    ca.store.commit(Change::Revoke(revocation), ca.authority().event(Event::Revoked, Outcome::Done)).await.unwrap();
+}
+
+#[tokio::test]
+async fn row_30_a_parent_that_was_revoked_in_any_way() {
+    let ca = Installation::new();
+    let parent = ca.alices_certificate("db-admin", "db1").await;
+    let shown = parse(&parent).unwrap();
+    let id: KeyId = shown.key_id().parse().unwrap();
+    let (key, authority) = (fingerprint(shown.public_key()), fingerprint(shown.signature_key()));
+    for (kind, value) in [
+        ("serial", shown.serial().to_string()),
+        ("key-id", shown.key_id().to_owned()),
+        ("person", "alice".to_owned()),
+        ("key", key),
+        ("role", "db-admin".to_owned()),
+        ("grant", id.grant.to_string()),
+        ("ca", authority),
+    ] {
+        revoke(&ca, kind, &value).await;
+        assert_eq!(refusal(&ca, "gate", &session_request("gate", &parent, "db1")).await, Reason::Revoked, "{kind}");
+        ca.clock.advance(1);
+        open(ca.authority(), &ca.bastion_call("gate").await, &session_request("gate", &parent, "db1")).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn row_20_a_revoked_ca_key_signs_nothing_more_and_a_revoked_key_is_not_certified() {
+    let ca = Installation::new();
+    let parent = ca.alices_certificate("db-admin", "db1").await;
+    revoke(&ca, "ca", &fingerprint(SeedSigner::new(SESSION_CA).public_key())).await;
+    assert_eq!(refusal(&ca, "gate", &session_request("gate", &parent, "db1")).await, Reason::Revoked);
+    for revoked in [USER_CA, FRESH] {
+        ca.clock.advance(1);
+        revoke(&ca, "key", &fingerprint(SeedSigner::new(revoked).public_key())).await;
+        let asked = crate::installation::certificate_request("alice", "db-admin", "db1");
+        let answer = crate::issue::issue(ca.authority(), &ca.person_call("alice").await, asked).await;
+        assert!(matches!(answer, Err(Failure::Refused(refusal)) if refusal.reason == Reason::Revoked), "{revoked}");
+    }
 }

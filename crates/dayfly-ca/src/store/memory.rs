@@ -3,11 +3,13 @@
 #![allow(clippy::unwrap_used)]
 
 use super::{
-    Answer, Bastion, Certificate, Change, Person, Position, Row, Session, Store, StoreError, Unique,
+    Answer, Bastion, Certificate, Change, ListRecord, Person, Position, Revocation, RevocationState, RevokedSerials, Row, Session, Store,
+    StoreError, Unique,
     host::{Host, HostKey, HostReportHeld, HostReportNote, HostToken},
 };
 use dayfly_core::{
     audit::{AuditEvent, Event},
+    certificate::{KeyId, Revoked},
     identity::Subject,
     log_link::Chain,
     name::{BastionName, HostName},
@@ -33,6 +35,8 @@ struct Memory {
     sessions: BTreeMap<Uuid, Session>,
     inner_host_keys: BTreeMap<String, String>,
     bastion_events: BTreeMap<BastionName, u64>,
+    revocations: Vec<Revocation>,
+    list: Option<ListRecord>,
     fails: Option<fn(Event) -> bool>,
 }
 
@@ -137,6 +141,17 @@ impl Memory {
                 (host.disabled, host.token.is_used) = (true, true);
                 Ok(true)
             }
+            Change::Revoke(revocation) => {
+                self.revocations.push(revocation);
+                Ok(true)
+            }
+            Change::PublishList(list) if list.number != self.list.as_ref().map_or(0, |last| last.number) + 1 => {
+                Err(StoreError::Conflict(Unique::RevocationList))
+            }
+            Change::PublishList(list) => {
+                self.list = Some(list);
+                Ok(true)
+            }
             Change::BastionEvent { bastion, number } => {
                 let last = self.bastion_events.entry(bastion.clone()).or_default();
                 let expected = *last + 1;
@@ -188,6 +203,52 @@ impl Memory {
         let current_at = if note.is_current { Some(note.at) } else { earlier };
         host.report = Some(HostReportHeld { seen_at: note.at, krl: note.krl, current_at, trusted: note.trusted });
         Ok(is_news)
+    }
+
+    fn revoked_serials(&self, now: u64) -> RevokedSerials {
+        let in_force = || self.revocations.iter().filter(|revocation| revocation.is_in_force(now));
+        let is_covered = |certificate: &Certificate| {
+            self.people.get(&certificate.subject).is_some_and(|person| person.disabled)
+                || in_force().any(|revocation| covers(&revocation.revoked, certificate, revocation.at))
+        };
+        let is_listed = |serial: u64| in_force().any(|revocation| revocation.revoked == Revoked::Serial(serial));
+        let alive = self.certificates.values().filter(|certificate| certificate.ends_at > now);
+        let minted =
+            self.sessions.values().filter_map(|session| Some((session.certificate?, self.certificates.get(&session.parent_serial)?)));
+        let mut sessions: Vec<u64> = minted
+            .filter(|(minted, parent)| minted.ends_at > now && (is_covered(parent) || is_listed(minted.serial)))
+            .map(|(minted, _)| minted.serial)
+            .collect();
+        sessions.sort_unstable();
+        let is_known = |serial: &u64| {
+            self.certificates.contains_key(serial)
+                || self.sessions.values().any(|session| session.certificate.is_some_and(|minted| minted.serial == *serial))
+        };
+        let serials: std::collections::BTreeSet<u64> = in_force()
+            .filter_map(|revocation| if let Revoked::Serial(serial) = revocation.revoked { Some(serial) } else { None })
+            .collect();
+        RevokedSerials {
+            certificates: alive.filter(|certificate| is_covered(certificate)).map(|certificate| certificate.serial).collect(),
+            sessions,
+            others: serials.into_iter().filter(|serial| !is_known(serial)).collect(),
+        }
+    }
+}
+
+fn covers(revoked: &Revoked, certificate: &Certificate, at: u64) -> bool {
+    match revoked {
+        Revoked::Serial(serial) => certificate.serial == *serial,
+        Revoked::KeyId(text) => match (&certificate.role, certificate.grant) {
+            (Some(role), Some(grant)) => {
+                KeyId { subject: certificate.subject.clone(), role: role.clone(), grant, session: None }.to_string() == *text
+            }
+            _ => false,
+        },
+        Revoked::Person(subject) => certificate.subject == *subject,
+        Revoked::Key(fingerprint) => certificate.key_fingerprint.as_ref() == Some(fingerprint),
+        Revoked::Role(role) => certificate.role.as_ref() == Some(role) && certificate.issued_at <= at,
+        Revoked::Grant(grant) => certificate.grant == Some(*grant),
+        Revoked::Ca(_) => false,
     }
 }
 
@@ -247,6 +308,28 @@ impl Store for MemoryStore {
         now(Ok(self.memory().certificates.get(&serial).cloned()))
     }
 
+    fn revocation_state(&self) -> Answer<'_, RevocationState> {
+        let memory = self.memory();
+        let disabled = memory.people.values().filter(|person| person.disabled).count();
+        now(Ok(RevocationState { revocations: memory.revocations.len() as u64, disabled: disabled as u64 }))
+    }
+
+    fn revocations(&self) -> Answer<'_, Vec<Revocation>> {
+        now(Ok(self.memory().revocations.clone()))
+    }
+
+    fn covered<'a>(&'a self, revoked: &'a Revoked, at: u64) -> Answer<'a, Vec<Certificate>> {
+        now(Ok(self.memory().certificates.values().filter(|certificate| covers(revoked, certificate, at)).cloned().collect()))
+    }
+
+    fn revoked_serials(&self, at: u64) -> Answer<'_, RevokedSerials> {
+        now(Ok(self.memory().revoked_serials(at)))
+    }
+
+    fn published_list(&self) -> Answer<'_, Option<ListRecord>> {
+        now(Ok(self.memory().list.clone()))
+    }
+
     fn last_bastion_event<'a>(&'a self, bastion: &'a BastionName) -> Answer<'a, u64> {
         now(Ok(self.memory().bastion_events.get(bastion).copied().unwrap_or(0)))
     }
@@ -275,6 +358,9 @@ mod tests {
         nothing_is_there_that_was_not_added
         row_32_an_inner_host_key_carries_one_name
         a_disabled_person_stays_known_as_disabled
+        row_20_every_kind_of_revocation_finds_its_certificates_and_their_sessions
+        row_20_what_was_issued_under_a_role_afterwards_is_not_revoked_with_it
+        the_revocation_lists_number_only_rises
         the_log_is_linked_from_its_first_row
         row_37_a_bastions_clock_stops_nobody
         an_event_that_no_row_can_hold_changes_nothing

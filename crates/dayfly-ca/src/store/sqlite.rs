@@ -10,12 +10,16 @@
 //! | `host` | hosts: changes and questions |
 //! | `readers` | a few connections that only read |
 //! | `query` | the questions, as SQL |
+//! | `revocation` | what is revoked, and which certificates that covers |
 //!
 //! Another process may append at any time (`dayfly-ca user add` while the CA serves): the newest row is read inside each transaction, which holds the
 //! lock for writing from its beginning.
 
-use super::{Answer, Bastion, Certificate, Change, Person, Position, Row, Store, StoreError, host::Host};
-use dayfly_core::{audit::AuditEvent, identity::Subject, name::BastionName};
+use super::{
+    Answer, Bastion, Certificate, Change, ListRecord, Person, Position, Revocation, RevocationState, RevokedSerials, Row, Store,
+    StoreError, host::Host,
+};
+use dayfly_core::{audit::AuditEvent, certificate::Revoked, identity::Subject, name::BastionName};
 use readers::Readers;
 use rusqlite::Connection;
 use std::path::Path;
@@ -27,6 +31,7 @@ mod connection;
 mod host;
 mod query;
 mod readers;
+mod revocation;
 mod schema;
 mod writer;
 
@@ -95,6 +100,27 @@ impl Store for SqliteStore {
 
     fn certificate(&self, serial: u64) -> Answer<'_, Option<Certificate>> {
         Box::pin(self.readers.look_up(move |connection| query::certificate(connection, serial)))
+    }
+
+    fn revocation_state(&self) -> Answer<'_, RevocationState> {
+        Box::pin(self.readers.look_up(revocation::state))
+    }
+
+    fn revocations(&self) -> Answer<'_, Vec<Revocation>> {
+        self.ask(revocation::revocations)
+    }
+
+    fn covered<'a>(&'a self, revoked: &'a Revoked, at: u64) -> Answer<'a, Vec<Certificate>> {
+        let revoked = revoked.clone();
+        self.ask(move |connection| revocation::covered(connection, &revoked, at))
+    }
+
+    fn revoked_serials(&self, now: u64) -> Answer<'_, RevokedSerials> {
+        self.ask(move |connection| revocation::revoked_serials(connection, now))
+    }
+
+    fn published_list(&self) -> Answer<'_, Option<ListRecord>> {
+        Box::pin(self.readers.look_up(revocation::published_list))
     }
 
     fn last_bastion_event<'a>(&'a self, bastion: &'a BastionName) -> Answer<'a, u64> {

@@ -1,11 +1,12 @@
 //! What every store must do. Each case takes an empty store; [`store_suite!`] runs them all over one kind of store.
 
 use super::{
-    Bastion, Certificate, Change, Person, Session, Store, StoreError, Unique,
+    Bastion, Certificate, Change, ListRecord, Minted, Person, Revocation, RevokedSerials, Session, Store, StoreError, Unique,
     host::{Host, HostCertificateHeld, HostCertificateNote, HostKey, HostReportNote, HostToken},
 };
 use dayfly_core::{
     audit::{AuditEvent, Event, Outcome, Reporter},
+    certificate::Revoked,
     identity::Subject,
     log_link::Chain,
     name::{BastionName, HostName, TargetName},
@@ -33,6 +34,9 @@ macro_rules! store_suite {
             row_31_a_session_id_is_used_up_by_one_session
             row_32_an_inner_host_key_carries_one_name
             a_disabled_person_stays_known_as_disabled
+            row_20_every_kind_of_revocation_finds_its_certificates_and_their_sessions
+            row_20_what_was_issued_under_a_role_afterwards_is_not_revoked_with_it
+            the_revocation_lists_number_only_rises
             the_log_is_linked_from_its_first_row
             a_conflict_fails_alone_among_its_neighbours
             a_bastions_events_come_in_order_and_once
@@ -48,6 +52,9 @@ macro_rules! store_suite {
 pub(crate) use store_suite;
 
 const NOW: OffsetDateTime = datetime!(2026-01-02 03:04:05 UTC);
+
+/// When the certificates of these tests end.
+const ENDS_AT: u64 = 1_800_000_000;
 
 /// What another process's writer appends, too.
 pub(crate) fn event(event: Event) -> AuditEvent {
@@ -82,11 +89,21 @@ fn bastion(name: &str, key: &str) -> Bastion {
 }
 
 fn certificate(serial: u64, name: &str) -> Certificate {
-    Certificate { serial, digest: [7; 32], subject: subject(name), ends_at: 1_800_000_000 }
+    Certificate {
+        serial,
+        digest: [7; 32],
+        subject: subject(name),
+        ends_at: ENDS_AT,
+        role: Some("db-admin".parse().unwrap()),
+        grant: Some(Uuid::from_u128(u128::from(serial))),
+        key_fingerprint: Some(format!("SHA256:{serial:A<43}")),
+        issued_at: ENDS_AT - 300,
+    }
 }
 
 fn session(id: u128, parent_serial: u64, serial: Option<u64>) -> Session {
-    Session { id: Uuid::from_u128(id), parent_serial, serial, bastion: "b1".parse().unwrap(), target: "db1".parse().unwrap() }
+    let certificate = serial.map(|serial| Minted { serial, ends_at: ENDS_AT - 100 });
+    Session { id: Uuid::from_u128(id), parent_serial, certificate, bastion: "b1".parse().unwrap(), target: "db1".parse().unwrap() }
 }
 
 async fn commit(store: &dyn Store, change: Change, kind: Event) -> Result<u64, StoreError> {
@@ -217,6 +234,83 @@ pub(crate) async fn a_disabled_person_stays_known_as_disabled(store: &dyn Store)
     assert_eq!(conflict(store, Change::AddPerson(person("alice", "x"))).await, Unique::Person);
     let nobody = commit(store, Change::DisablePerson(subject("bob")), Event::UserDisabled).await;
     assert!(matches!(nobody, Err(StoreError::Unknown(what)) if what == "person bob"));
+}
+
+fn revocation(kind: &str, value: &str, at: u64, ends_at: Option<u64>) -> Revocation {
+    Revocation { revoked: Revoked::parse(kind, value).unwrap(), at, by: "uid 0".to_owned(), reason: Some("lost".to_owned()), ends_at }
+}
+
+async fn revoke(store: &dyn Store, revocation: Revocation) {
+    commit(store, Change::Revoke(revocation), Event::Revoked).await.unwrap();
+}
+
+/// alice's certificates 1 and 2, a session of each, and bob's certificate 3.
+async fn furnish_for_revocation(store: &dyn Store) {
+    furnish(store).await;
+    add(store, Change::AddPerson(person("bob", "bob"))).await;
+    add(store, Change::AddCertificate(certificate(2, "alice"))).await;
+    add(store, Change::AddCertificate(certificate(3, "bob"))).await;
+    add(store, Change::AddSession(session(1, 1, Some(10)))).await;
+    add(store, Change::AddSession(session(2, 2, Some(20)))).await;
+    add(store, Change::AddSession(session(3, 3, None))).await;
+}
+
+pub(crate) async fn row_20_every_kind_of_revocation_finds_its_certificates_and_their_sessions(store: &dyn Store) {
+    furnish_for_revocation(store).await;
+    let now = ENDS_AT - 200;
+    assert_eq!(store.revoked_serials(now).await.unwrap(), RevokedSerials::default());
+    let grant = Uuid::from_u128(1);
+    let (key, key_id) = (format!("SHA256:{:A<43}", 1), format!("alice role=db-admin grant={grant}"));
+    // Each counts for one second, and they follow each other.
+    let kinds = [("serial", "1"), ("key-id", &key_id), ("key", &key), ("grant", &grant.to_string())];
+    for (second, (kind, value)) in (0..).zip(kinds) {
+        let revoked = Revoked::parse(kind, value).unwrap();
+        assert_eq!(store.covered(&revoked, now).await.unwrap(), [certificate(1, "alice")], "{kind}");
+        let before = store.revocation_state().await.unwrap();
+        revoke(store, revocation(kind, value, now, Some(now + second + 1))).await;
+        assert_ne!(store.revocation_state().await.unwrap(), before);
+        let found = store.revoked_serials(now + second).await.unwrap();
+        assert_eq!(found, RevokedSerials { certificates: vec![1], sessions: vec![10], others: vec![] }, "{kind}");
+        assert_eq!(store.revoked_serials(now + second + 1).await.unwrap(), RevokedSerials::default(), "{kind} has ended");
+    }
+    assert_eq!(store.revocations().await.unwrap().len(), kinds.len(), "what has ended is still told");
+    revoke(store, revocation("person", "alice", now, None)).await;
+    revoke(store, revocation("serial", "20", now, None)).await;
+    for nobodys in [77, u64::MAX] {
+        revoke(store, revocation("serial", &nobodys.to_string(), now, None)).await;
+    }
+    let later = now + 50;
+    let expected = RevokedSerials { certificates: vec![1, 2], sessions: vec![10, 20], others: vec![77, u64::MAX] };
+    assert_eq!(store.revoked_serials(later).await.unwrap(), expected);
+    add(store, Change::DisablePerson(subject("bob"))).await;
+    assert_eq!(store.revoked_serials(later).await.unwrap().certificates, [1, 2, 3]);
+    // What has ended by itself needs no revocation: sessions first.
+    let found = store.revoked_serials(ENDS_AT - 100).await.unwrap();
+    assert_eq!((found.certificates.len(), found.sessions.len()), (3, 0));
+    assert_eq!(store.revoked_serials(ENDS_AT).await.unwrap(), RevokedSerials { others: vec![77, u64::MAX], ..RevokedSerials::default() });
+}
+
+pub(crate) async fn row_20_what_was_issued_under_a_role_afterwards_is_not_revoked_with_it(store: &dyn Store) {
+    furnish_for_revocation(store).await;
+    let issued = ENDS_AT - 300;
+    revoke(store, revocation("role", "db-admin", issued - 1, None)).await;
+    revoke(store, revocation("role", "web", issued, None)).await;
+    assert_eq!(store.revoked_serials(issued).await.unwrap(), RevokedSerials::default());
+    revoke(store, revocation("role", "db-admin", issued, None)).await;
+    assert_eq!(store.revoked_serials(issued).await.unwrap().certificates, [1, 2, 3]);
+}
+
+pub(crate) async fn the_revocation_lists_number_only_rises(store: &dyn Store) {
+    let list = |number| ListRecord { number, generated_at: ENDS_AT, digest: [u8::try_from(number).unwrap(); 32] };
+    assert_eq!(store.published_list().await.unwrap(), None);
+    for number in 1..=3 {
+        commit(store, Change::PublishList(list(number)), Event::RevocationListPublished).await.unwrap();
+        assert_eq!(store.published_list().await.unwrap(), Some(list(number)));
+    }
+    for number in [1, 3, 5] {
+        assert_eq!(conflict(store, Change::PublishList(list(number))).await, Unique::RevocationList);
+    }
+    assert_eq!(verified_rows(store).await, 3);
 }
 
 pub(crate) async fn the_log_is_linked_from_its_first_row(store: &dyn Store) {

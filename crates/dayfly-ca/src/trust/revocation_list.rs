@@ -1,71 +1,120 @@
-//! The key revocation list in OpenSSH's form (PROTOCOL.krl). Empty: certificates live for minutes, and who is disabled is refused where sessions are
-//! permitted. It is served all the same, since `sshd` locks everybody out whose `RevokedKeys` names a file that is not there.
+//! The key revocation list that hosts fetch (OpenSSH PROTOCOL.krl): everything that is revoked and alive, in a form that any `sshd` reads.
+//!
+//! It is served when it is empty, too: `sshd` locks everybody out whose `RevokedKeys` names a file that is not there. What a list says decides its number: it
+//! rises by one with every change, and each change is a row of the log.
 
-use crate::{authority::Authority, failure::Failure};
-use dayfly_core::signed_request::hex;
+use crate::{
+    authority::Authority,
+    failure::Failure,
+    store::{Change, ListRecord, RevocationState, StoreError, Unique},
+};
+use dayfly_core::{
+    audit::{Event, Outcome},
+    certificate::{
+        Revocations,
+        krl::{Krl, KrlError},
+    },
+    signed_request::hex,
+};
 use sha2::{Digest, Sha256};
+use ssh_key::{Fingerprint, public::KeyData};
+use std::sync::Arc;
+use tokio::sync::Mutex;
 
-/// The list that is served now.
+/// A list as it is served.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ServedKrl {
-    /// Its number, which only rises: `krl_version`.
+pub struct RevocationList {
+    /// Its number (`krl_version`), which rises with every change.
     pub number: u64,
+    /// When it was first published, in Unix seconds.
+    pub generated_at: u64,
     /// SHA-256 of its bytes, in lower-case hexadecimal.
     pub digest: String,
-    /// Its bytes. The same list is always the same bytes, so that whoever holds them can be told from whoever does not.
+    /// The bytes.
     pub bytes: Vec<u8>,
 }
 
-/// The list that is served now.
-pub async fn served_krl(_authority: &Authority) -> Result<ServedKrl, Failure> {
-    let number = 1;
-    let bytes = empty_krl(number, 0);
-    Ok(ServedKrl { number, digest: hex(&Sha256::digest(&bytes)), bytes })
+/// The list that was made last. It is looked at anew each second, and whenever something was revoked.
+#[derive(Debug, Default)]
+pub struct LatestList(Mutex<Option<(u64, RevocationState, Arc<RevocationList>)>>);
+
+/// The list as it is now. One that says something new is numbered and logged first.
+pub async fn revocation_list(authority: &Authority) -> Result<Arc<RevocationList>, Failure> {
+    // Whoever comes meanwhile waits for the same answer.
+    let mut latest = authority.latest_list.0.lock().await;
+    let (now, state) = (authority.clock.unix_seconds(), authority.store.revocation_state().await?);
+    if let Some((at, of, list)) = &*latest
+        && (*at, *of) == (now, state)
+    {
+        return Ok(Arc::clone(list));
+    }
+    let mut krl = contents(authority, now).await?;
+    let said: [u8; 32] = Sha256::digest(krl.encode().map_err(unwritable)?).into();
+    let record = publish(authority, said, now).await?;
+    (krl.number, krl.generated_at) = (record.number, record.generated_at);
+    let bytes = krl.encode().map_err(unwritable)?;
+    let digest = hex(&Sha256::digest(&bytes));
+    let list = Arc::new(RevocationList { number: record.number, generated_at: record.generated_at, digest, bytes });
+    *latest = Some((now, state, Arc::clone(&list)));
+    Ok(list)
 }
 
-/// `SSHKRL\n\0`.
-const MAGIC: &[u8; 8] = b"SSHKRL\n\0";
-
-/// PROTOCOL.krl: `KRL_FORMAT_VERSION`.
-const FORMAT_VERSION: u32 = 1;
-
-/// A list that revokes nothing: the header alone. `generated_at` in Unix seconds.
-fn empty_krl(version: u64, generated_at: u64) -> Vec<u8> {
-    let no_flags = 0_u64;
-    let mut list = Vec::new();
-    list.extend_from_slice(MAGIC);
-    list.extend_from_slice(&FORMAT_VERSION.to_be_bytes());
-    list.extend_from_slice(&version.to_be_bytes());
-    list.extend_from_slice(&generated_at.to_be_bytes());
-    list.extend_from_slice(&no_flags.to_be_bytes());
-    for text in ["", "dayfly"] {
-        list.extend_from_slice(&u32::try_from(text.len()).unwrap_or_default().to_be_bytes());
-        list.extend_from_slice(text.as_bytes());
+/// What the list says, without number and time.
+async fn contents(authority: &Authority, now: u64) -> Result<Krl, Failure> {
+    let serials = authority.store.revoked_serials(now).await?;
+    let revocations = authority.revocations.current().await?;
+    let keyring = &authority.keyring;
+    let (user, session) = (keyring.user_ca.public_key(), keyring.session_ca.public_key());
+    let all = [user, session, keyring.host_ca.public_key(), keyring.inner_host_ca.public_key()];
+    let mut krl = Krl::new(0, 0, "dayfly");
+    krl.revoke_serials(Some(user), serials.certificates).map_err(unwritable)?;
+    krl.revoke_serials(Some(session), serials.sessions).map_err(unwritable)?;
+    for authority in all {
+        krl.revoke_serials(Some(authority), serials.others.iter().copied()).map_err(unwritable)?;
     }
-    list
+    by_key_id_and_key(&mut krl, &all, &revocations)?;
+    Ok(krl)
+}
+
+fn by_key_id_and_key(krl: &mut Krl, authorities: &[&KeyData], revocations: &Revocations) -> Result<(), Failure> {
+    for authority in authorities {
+        for key_id in &revocations.key_ids {
+            krl.revoke_key_id(Some(authority), key_id).map_err(unwritable)?;
+        }
+    }
+    for key in &revocations.keys {
+        match key.parse::<Fingerprint>() {
+            Ok(Fingerprint::Sha256(digest)) => krl.revoke_fingerprint(digest),
+            _ => return Err(Failure::Internal(format!("{key} was revoked and is no SHA-256 fingerprint"))),
+        }
+    }
+    Ok(())
+}
+
+/// The number of a list that says this: the last one's, or the next.
+async fn publish(authority: &Authority, digest: [u8; 32], now: u64) -> Result<ListRecord, Failure> {
+    loop {
+        let last = authority.store.published_list().await?;
+        let number = match last {
+            Some(last) if last.digest == digest => return Ok(last),
+            Some(last) => last.number.saturating_add(1),
+            None => 1,
+        };
+        let record = ListRecord { number, generated_at: now, digest };
+        let event = authority.event(Event::RevocationListPublished, Outcome::Done);
+        let event = event.fact("number", number).fact("contents_sha256", hex(&digest));
+        match authority.store.commit(Change::PublishList(record.clone()), event).await {
+            Ok(_) => return Ok(record),
+            // Another process was first: see what it says.
+            Err(StoreError::Conflict(Unique::RevocationList)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+fn unwritable(error: KrlError) -> Failure {
+    Failure::Internal(format!("the key revocation list cannot be written: {error}"))
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-    use dayfly_core::signer::SeedSigner;
-    use std::process::Command;
-
-    #[test]
-    fn ssh_keygen_reads_it_and_finds_nothing_revoked() {
-        let directory = tempfile::tempdir().unwrap();
-        let (list, key) = (directory.path().join("krl"), directory.path().join("key.pub"));
-        std::fs::write(&list, empty_krl(1, 1_735_732_800)).unwrap();
-        std::fs::write(&key, SeedSigner::new(1).private_key().public_key().to_openssh().unwrap()).unwrap();
-        let query = |list: &std::path::Path| Command::new("ssh-keygen").arg("-Q").arg("-f").arg(list).arg(&key).output().unwrap();
-        let output = query(&list);
-        assert!(output.status.success(), "{output:?}");
-        assert!(String::from_utf8_lossy(&output.stdout).contains("ok"), "{output:?}");
-
-        let mut damaged = empty_krl(1, 1_735_732_800);
-        damaged.truncate(20);
-        std::fs::write(&list, damaged).unwrap();
-        assert!(!query(&list).status.success(), "ssh-keygen reads anything");
-    }
-}
+mod tests;

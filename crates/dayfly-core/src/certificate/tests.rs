@@ -209,14 +209,66 @@ fn rsa(bits: usize) -> KeyData {
 }
 
 #[test]
-fn a_revoked_certificate_or_holder() {
+fn row_20_each_kind_of_revocation_refuses_and_says_which() {
     let certificate = signed(|_| ());
     let authorities = [ca().public_key().clone()];
-    let by_serial = Revocations { serials: BTreeSet::from([5]), ..Default::default() };
-    let by_subject = Revocations { subjects: BTreeSet::from(["alice".parse().unwrap()]), ..Default::default() };
-    for revocations in [by_serial, by_subject] {
+    let grant = "01890a5d-ac96-774b-bcce-b302099a8057";
+    let (key, authority) = (crate::signature::fingerprint(holder().key_data()), crate::signature::fingerprint(ca().public_key()));
+    let verdict = |kind: &str, value: &str, at: u64| {
+        let revoked = Revoked::parse(kind, value).unwrap();
+        assert_eq!((revoked.kind(), revoked.value().as_str()), (kind, value));
+        let mut revocations = Revocations::default();
+        revocations.add(&revoked, at);
+        let sent: Revocations = serde_json::from_slice(&serde_json::to_vec(&revocations).unwrap()).unwrap();
+        assert_eq!(sent, revocations);
+        Verifier { authorities: &authorities, revocations: &sent }.user(&certificate, NOW, PEER.parse().unwrap())
+    };
+    for (kind, value, words) in [
+        ("serial", "5", "the certificate 5"),
+        ("key-id", &format!("alice role=db-admin grant={grant}"), "key id"),
+        ("person", "alice", "the access of alice"),
+        ("key", &key, &key),
+        ("role", "db-admin", "role db-admin"),
+        ("grant", grant, grant),
+        ("ca", &authority, "which signed the certificate"),
+    ] {
+        let refusal = verdict(kind, value, NOW).unwrap_err();
+        assert_eq!(refusal.reason, Reason::Revoked, "{kind}");
+        assert!(refusal.message.contains(words), "{kind}: {}", refusal.message);
+    }
+    for (kind, value) in
+        [("serial", "6"), ("key-id", "alice"), ("person", "machine:alice"), ("role", "web"), ("grant", &grant.replace('7', "8"))]
+    {
+        verdict(kind, value, NOW).unwrap();
+    }
+    // It was issued at NOW, and valid a little before. What a role gives afterwards counts.
+    verdict("role", "db-admin", NOW - 1).unwrap();
+    for (kind, value) in [
+        ("serial", "0"),
+        ("serial", "-1"),
+        ("key-id", ""),
+        ("key", "SHA256:x"),
+        ("key", "MD5:00"),
+        ("grant", "1"),
+        ("role", "A B"),
+        ("device", "x"),
+    ] {
+        assert!(Revoked::parse(kind, value).is_err(), "{kind} {value:?}");
+    }
+}
+
+#[test]
+fn row_20_a_hosts_certificate_is_revoked_by_serial_key_id_key_and_ca() {
+    let mut host = begun(CertType::Host, "bastion:gate");
+    host.valid_principal("gate").unwrap();
+    let host = host.sign(ca().private_key()).unwrap();
+    let authorities = [ca().public_key().clone()];
+    let (key, authority) = (crate::signature::fingerprint(holder().key_data()), crate::signature::fingerprint(ca().public_key()));
+    for (kind, value) in [("serial", "5"), ("key-id", "bastion:gate"), ("key", key.as_str()), ("ca", authority.as_str())] {
+        let mut revocations = Revocations::default();
+        revocations.add(&Revoked::parse(kind, value).unwrap(), NOW);
         let verifier = Verifier { authorities: &authorities, revocations: &revocations };
-        assert_eq!(verifier.user(&certificate, NOW, PEER.parse().unwrap()).unwrap_err().reason, Reason::Revoked);
+        assert_eq!(verifier.host(&host, NOW, "gate").unwrap_err().reason, Reason::Revoked, "{kind}");
     }
 }
 

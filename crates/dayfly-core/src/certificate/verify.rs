@@ -58,16 +58,13 @@ impl Verifier<'_> {
         if !limits.source_address.is_empty() && !limits.source_address.iter().any(|network| network.contains(peer)) {
             return Err(refusal(Reason::SourceAddress, format!("the certificate may not be used from {}", peer.to_canonical())));
         }
-        let key_id = certificate.key_id().parse::<KeyId>().ok();
-        let subject = key_id.as_ref().map(|id| &id.subject);
-        if self.revocations.cover(certificate.serial(), subject) {
-            return Err(refusal(Reason::Revoked, "the certificate, or its holder's access, was revoked"));
-        }
-        Ok(VerifiedCertificate {
+        let verified = VerifiedCertificate {
             digest: Sha256::digest(&bytes).into(),
             public_key: certificate.public_key().clone(),
+            authority: certificate.signature_key().clone(),
             serial: certificate.serial(),
-            key_id,
+            written_key_id: certificate.key_id().to_owned(),
+            key_id: certificate.key_id().parse().ok(),
             grant: certificate.extensions().get(GRANT_EXTENSION).cloned(),
             principals,
             validity,
@@ -75,7 +72,11 @@ impl Verifier<'_> {
             source_address: limits.source_address,
             verify_required: limits.verify_required,
             extensions,
-        })
+        };
+        match self.revocations.cover(&verified) {
+            Some(by) => Err(by.refusal()),
+            None => Ok(verified),
+        }
     }
 
     /// A host certificate that must name `host` exactly. One without principals names every host in OpenSSH; here it names none.
@@ -93,8 +94,8 @@ impl Verifier<'_> {
         if let Some(name) = certificate.critical_options().keys().next() {
             return Err(refusal(Reason::UnknownCriticalOption, format!("the host certificate demands {name:?}, which is not known here")));
         }
-        if self.revocations.serials.contains(&certificate.serial()) {
-            return Err(refusal(Reason::Revoked, "the host certificate was revoked"));
+        if let Some(by) = self.revocations.cover_host(certificate) {
+            return Err(by.refusal());
         }
         Ok(VerifiedHostCertificate { public_key: certificate.public_key().clone(), serial: certificate.serial(), validity })
     }
@@ -155,7 +156,9 @@ fn encode(certificate: &Certificate) -> Result<Vec<u8>, Refusal> {
 pub struct VerifiedCertificate {
     digest: [u8; 32],
     public_key: KeyData,
+    authority: KeyData,
     serial: u64,
+    written_key_id: String,
     key_id: Option<KeyId>,
     grant: Option<String>,
     principals: BTreeSet<Principal>,
@@ -177,9 +180,19 @@ impl VerifiedCertificate {
         &self.public_key
     }
 
+    /// The CA key that signed it.
+    pub fn authority(&self) -> &KeyData {
+        &self.authority
+    }
+
     /// Its serial.
     pub fn serial(&self) -> u64 {
         self.serial
+    }
+
+    /// Its key id as it stands there.
+    pub fn written_key_id(&self) -> &str {
+        &self.written_key_id
     }
 
     /// Its key id, if it is one of ours.

@@ -2,6 +2,7 @@
 
 use super::{get, post, unsigned};
 use crate::installation::{ALICE, FRESH, GATE, INNER_HOST_CA, Installation, SIDE, certificate_request, line, possession};
+use crate::store::{Change, Revocation, Store};
 use axum::http::{StatusCode, header};
 use dayfly_api::{
     bastion::Inventory,
@@ -11,8 +12,11 @@ use dayfly_api::{
     trust::Trust,
 };
 use dayfly_core::{
-    audit::Event,
+    audit::{Event, Outcome},
+    certificate::Revoked,
+    clock::Clock,
     signed_request::{Certifies, Purpose},
+    signer::{SeedSigner, Signer},
 };
 
 #[tokio::test]
@@ -126,5 +130,49 @@ async fn refusals_come_out_with_status_code_sentence_and_remedy() {
         let call = post(path::CERTIFICATES, &body, Purpose::Person, seed);
         let answer = ca.send(call.with(&challenge, &call.sign(&challenge))).await;
         assert_eq!((answer.status, answer.code().as_str()), (status, code));
+    }
+}
+
+#[tokio::test]
+async fn the_revocation_list_is_sent_again_only_when_it_changed() {
+    let ca = Installation::new();
+    let first = ca.send(unsigned("GET", path::KRL)).await;
+    let tag = first.headers[header::ETAG].to_str().unwrap().to_owned();
+    let fetch = async |known: &str| {
+        let mut request = unsigned("GET", path::KRL);
+        request.headers_mut().insert(header::IF_NONE_MATCH, known.parse().unwrap());
+        ca.send(request).await
+    };
+    for known in [tag.as_str(), &format!("\"other\", {tag}"), &format!("W/{tag}"), "*"] {
+        let answer = fetch(known).await;
+        assert_eq!((answer.status, answer.body.len()), (StatusCode::NOT_MODIFIED, 0), "{known}");
+        assert_eq!(answer.headers[header::ETAG], tag.as_str());
+    }
+    assert_eq!(fetch("\"other\"").await.body, first.body);
+    let revoked = Revoked::parse("serial", "5").unwrap();
+    let revocation = Revocation { revoked, at: ca.clock.unix_seconds(), by: "uid 0".to_owned(), reason: None, ends_at: None };
+    ca.store.commit(Change::Revoke(revocation), ca.authority().event(Event::Revoked, Outcome::Done)).await.unwrap();
+    let changed = fetch(&tag).await;
+    assert_eq!(changed.status, StatusCode::OK);
+    assert_ne!(changed.headers[header::ETAG], tag.as_str());
+}
+
+#[tokio::test]
+async fn row_20_a_revoked_person_or_key_asks_for_nothing_more() {
+    let ca = Installation::new();
+    let fingerprint = |seed| dayfly_core::signature::fingerprint(SeedSigner::new(seed).public_key());
+    for (kind, value, purpose, seed) in [
+        ("person", "alice".to_owned(), Purpose::Person, ALICE),
+        ("key", fingerprint(ALICE), Purpose::Person, ALICE),
+        ("key", fingerprint(GATE), Purpose::Bastion, GATE),
+    ] {
+        let path = if seed == GATE { path::BASTION_INVENTORY } else { path::WHOAMI };
+        assert_eq!(ca.call(get(path, purpose, seed)).await.status, StatusCode::OK);
+        let revoked = Revoked::parse(kind, &value).unwrap();
+        let now = ca.clock.unix_seconds();
+        let revocation = Revocation { revoked, at: now, by: "uid 0".to_owned(), reason: None, ends_at: Some(now + 1) };
+        ca.store.commit(Change::Revoke(revocation), ca.authority().event(Event::Revoked, Outcome::Done)).await.unwrap();
+        assert_eq!(ca.call(get(path, purpose, seed)).await.code(), "revoked", "{kind}");
+        ca.clock.advance(1);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! In every signature here the outer error is the file's and ends the transaction; the inner one is this change's alone.
 
-use super::{host, integer};
+use super::{host, integer, revocation};
 use crate::store::{Bastion, Certificate, Change, Person, Session, StoreError, Unique};
 use dayfly_core::{
     identity::Subject,
@@ -39,6 +39,8 @@ pub(super) fn apply(connection: &Connection, change: &Change) -> Outcome {
         Change::NoteHostCertificate(note) => host::note_certificate(connection, note),
         Change::NoteHostReport(note) => host::note_report(connection, note),
         Change::DisableHost(name) => host::disable(connection, name),
+        Change::Revoke(added) => revocation::add(connection, added),
+        Change::PublishList(list) => revocation::publish_list(connection, list),
         Change::BastionEvent { bastion, number } => note_bastion_event(connection, bastion, *number),
     }
 }
@@ -83,15 +85,18 @@ fn add_bastion(connection: &Connection, bastion: &Bastion) -> Outcome {
 }
 
 fn add_certificate(connection: &Connection, certificate: &Certificate) -> Outcome {
-    let (serial, ends_at) = match (integer(certificate.serial), integer(certificate.ends_at)) {
-        (Ok(serial), Ok(ends_at)) => (serial, ends_at),
-        (Err(error), _) | (_, Err(error)) => return Ok(Err(error)),
+    let numbers = [certificate.serial, certificate.ends_at, certificate.issued_at].map(integer);
+    let [Ok(serial), Ok(ends_at), Ok(issued_at)] = numbers else {
+        return Ok(numbers.into_iter().find_map(Result::err).map_or(Ok(Applied::Now), Err));
     };
     if exists(connection, "SELECT 1 FROM session WHERE serial = ?1", [serial])? {
         return Ok(Err(StoreError::Conflict(Unique::Serial)));
     }
-    let sql = "INSERT INTO certificate (serial, digest, subject, ends_at) VALUES (?1, ?2, ?3, ?4)";
-    let values = params![serial, certificate.digest, certificate.subject.to_string(), ends_at];
+    let sql = "INSERT INTO certificate (serial, digest, subject, ends_at, role, grant_id, key_fingerprint, issued_at)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    let (role, grant) = (certificate.role.as_ref().map(ToString::to_string), certificate.grant.map(|grant| grant.to_string()));
+    let values =
+        params![serial, certificate.digest, certificate.subject.to_string(), ends_at, role, grant, certificate.key_fingerprint, issued_at];
     match insert(connection, sql, values, || StoreError::Conflict(Unique::Serial)) {
         Err(error) if is_dangling(&error) => Ok(Err(StoreError::Unknown(format!("person {}", certificate.subject)))),
         outcome => outcome,
@@ -99,10 +104,12 @@ fn add_certificate(connection: &Connection, certificate: &Certificate) -> Outcom
 }
 
 fn add_session(connection: &Connection, session: &Session) -> Outcome {
-    let (parent, serial) = match (integer(session.parent_serial), session.serial.map(integer).transpose()) {
-        (Ok(parent), Ok(serial)) => (parent, serial),
+    let minted = session.certificate.map(|minted| Ok::<_, StoreError>((integer(minted.serial)?, integer(minted.ends_at)?))).transpose();
+    let (parent, minted) = match (integer(session.parent_serial), minted) {
+        (Ok(parent), Ok(minted)) => (parent, minted),
         (Err(error), _) | (_, Err(error)) => return Ok(Err(error)),
     };
+    let (serial, ends_at) = minted.unzip();
     let id = session.id.as_bytes().as_slice();
     if exists(connection, "SELECT 1 FROM session WHERE id = ?1", [id])? {
         return Ok(Err(StoreError::Conflict(Unique::Session)));
@@ -110,8 +117,8 @@ fn add_session(connection: &Connection, session: &Session) -> Outcome {
     if exists(connection, "SELECT 1 FROM certificate WHERE serial = ?1", [serial])? {
         return Ok(Err(StoreError::Conflict(Unique::Serial)));
     }
-    let sql = "INSERT INTO session (id, parent_serial, serial, bastion, target) VALUES (?1, ?2, ?3, ?4, ?5)";
-    let values = params![id, parent, serial, session.bastion.as_str(), session.target.as_str()];
+    let sql = "INSERT INTO session (id, parent_serial, serial, ends_at, bastion, target) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let values = params![id, parent, serial, ends_at, session.bastion.as_str(), session.target.as_str()];
     match insert(connection, sql, values, || StoreError::Conflict(Unique::Serial)) {
         Err(error) if is_dangling(&error) => {
             Ok(Err(StoreError::Unknown(format!("certificate {}, or no bastion {}", session.parent_serial, session.bastion))))

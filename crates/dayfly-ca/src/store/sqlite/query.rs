@@ -9,6 +9,8 @@ use std::{collections::BTreeSet, fmt::Display, str::FromStr};
 const PERSON: &str = "SELECT subject, key_fingerprint, public_key, groups, disabled
     FROM person JOIN enrolled_key ON fingerprint = key_fingerprint";
 
+pub(super) const CERTIFICATE: &str = "SELECT serial, digest, subject, ends_at, role, grant_id, key_fingerprint, issued_at FROM certificate";
+
 const BASTION: &str = "SELECT name, key_fingerprint, public_key, targets, dials_from, host_names, address, disabled
     FROM bastion JOIN enrolled_key ON fingerprint = key_fingerprint";
 
@@ -35,11 +37,7 @@ pub(super) fn bastions(connection: &Connection) -> Result<Vec<Bastion>, StoreErr
 pub(super) fn certificate(connection: &Connection, serial: u64) -> Result<Option<Certificate>, StoreError> {
     // A serial that cannot be stored was never issued; strangers may well write one.
     let Ok(key) = integer(serial) else { return Ok(None) };
-    let read = |row: &rusqlite::Row<'_>| {
-        let subject = parsed("subject", row.get::<_, String>(1)?)?;
-        Ok(Certificate { serial, digest: row.get(0)?, subject, ends_at: number(row.get(2)?)? })
-    };
-    Ok(many(connection, "SELECT digest, subject, ends_at FROM certificate WHERE serial = ?1", [key], read)?.pop())
+    Ok(many(connection, &format!("{CERTIFICATE} WHERE serial = ?1"), [key], read_certificate)?.pop())
 }
 
 pub(super) fn last_bastion_event(connection: &Connection, bastion: &BastionName) -> Result<u64, StoreError> {
@@ -77,6 +75,19 @@ pub(super) fn many<T>(
         found.push(read(row)?);
     }
     Ok(found)
+}
+
+pub(super) fn read_certificate(row: &rusqlite::Row<'_>) -> Result<Certificate, StoreError> {
+    Ok(Certificate {
+        serial: number(row.get(0)?)?,
+        digest: row.get(1)?,
+        subject: parsed("subject", row.get::<_, String>(2)?)?,
+        ends_at: number(row.get(3)?)?,
+        role: row.get::<_, Option<String>>(4)?.map(|role| parsed("role", role)).transpose()?,
+        grant: row.get::<_, Option<String>>(5)?.map(|grant| parsed("grant", grant)).transpose()?,
+        key_fingerprint: row.get(6)?,
+        issued_at: row.get::<_, Option<i64>>(7)?.map_or(Ok(0), number)?,
+    })
 }
 
 fn read_person(row: &rusqlite::Row<'_>) -> Result<Person, StoreError> {

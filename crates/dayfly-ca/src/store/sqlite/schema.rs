@@ -7,10 +7,18 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 const APPLICATION_ID: i64 = 0x6466_6c79;
 
 /// The migrations, by the version that each leads to, from 1.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_first.sql"), include_str!("migrations/0003_hosts.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_first.sql"),
+    include_str!("migrations/0002_revocations.sql"),
+    include_str!("migrations/0003_hosts.sql"),
+];
 
 /// Brings the schema to the newest version. Refuses one that is newer still, and a file of another program.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    migrate_by(connection, MIGRATIONS)
+}
+
+fn migrate_by(connection: &mut Connection, migrations: &[&str]) -> Result<(), StoreError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let application: i64 = transaction.query_row("PRAGMA application_id", [], |row| row.get(0))?;
     let tables: i64 = transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
@@ -20,13 +28,13 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
         _ => return Err(StoreError::Unavailable("the file is another program's database: name the right file".to_owned())),
     }
     let version = version(&transaction)?;
-    if version > MIGRATIONS.len() {
-        let newest = MIGRATIONS.len();
+    if version > migrations.len() {
+        let newest = migrations.len();
         let text =
             format!("its schema has version {version} and this program knows {newest}: use the program that wrote it, or a later one");
         return Err(StoreError::Unavailable(text));
     }
-    for migration in MIGRATIONS.iter().skip(version) {
+    for migration in migrations.iter().skip(version) {
         transaction.execute_batch(migration)?;
         transaction.execute("UPDATE schema_version SET version = version + 1", [])?;
     }
@@ -45,4 +53,33 @@ fn begin(connection: &Connection) -> Result<(), StoreError> {
 fn version(connection: &Connection) -> Result<usize, StoreError> {
     let version: Option<i64> = connection.query_row("SELECT version FROM schema_version", [], |row| row.get(0)).optional()?;
     usize::try_from(version.unwrap_or(0)).map_err(|error| super::damaged("version of its schema", error))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn certificates_of_before_get_role_grant_key_and_time_from_the_log() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate_by(&mut connection, MIGRATIONS.get(..1).unwrap()).unwrap();
+        connection
+            .execute_batch(
+                r#"INSERT INTO enrolled_key VALUES ('SHA256:a', 'k'); INSERT INTO person VALUES ('alice', 'SHA256:a', '[]', 0);
+                INSERT INTO certificate VALUES (5, zeroblob(32), 'alice', 1800000000), (6, zeroblob(32), 'alice', 1800000000);
+                INSERT INTO log VALUES (1, '{"time":"2026-01-02T03:04:05Z","event":"certificate.issued","role":"db-admin","serial":5,"facts":{"grant":"g","key":"SHA256:k"}}', zeroblob(32)),
+                    (2, '{"time":"2026-01-02T03:04:06Z","event":"certificate.refused","role":"web","serial":6}', zeroblob(32));"#,
+            )
+            .unwrap();
+        migrate(&mut connection).unwrap();
+        let read = |serial: i64| {
+            let sql = "SELECT role, grant_id, key_fingerprint, issued_at FROM certificate WHERE serial = ?1";
+            type Told = (Option<String>, Option<String>, Option<String>, Option<i64>);
+            connection.query_row(sql, [serial], |row| -> rusqlite::Result<Told> { row.try_into() }).unwrap()
+        };
+        let text = |text: &str| Some(text.to_owned());
+        assert_eq!(read(5), (text("db-admin"), text("g"), text("SHA256:k"), Some(1_767_323_045)));
+        assert_eq!(read(6), (None, None, None, None));
+    }
 }
