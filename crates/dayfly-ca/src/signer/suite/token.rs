@@ -4,6 +4,7 @@ use super::agent::wait_for;
 use crate::config::{Calls, Custody, TokenKey};
 use std::{
     env, fs,
+    os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
@@ -117,16 +118,15 @@ impl P11Kit {
         let _ = fs::remove_file(&socket);
         let mut command = Command::new("p11-kit");
         command.args(["server", "--foreground", "--name"]).arg(&socket).args(["--provider", SOFTHSM, &format!("pkcs11:token={LABEL}")]);
-        self.0 = Some(command.stdout(Stdio::null()).spawn().unwrap());
+        // A group of its own, so that none of the processes that it starts is left behind; and nobody waits for what such a one might say.
+        self.0 = Some(command.process_group(0).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
         wait_for(&socket);
     }
 
     /// Sends a signal to the server and to the processes that serve its clients.
     pub(in crate::signer) fn signal(&self, signal: &str) {
-        let server = self.0.as_ref().expect("a server that runs").id().to_string();
-        let children = Command::new("pgrep").args(["-P", &server]).output().unwrap();
-        let children = String::from_utf8(children.stdout).unwrap();
-        run(Command::new("kill").arg(signal).arg(&server).args(children.split_whitespace()));
+        let group = format!("-{}", self.0.as_ref().expect("a server that runs").id());
+        run(Command::new("kill").args([signal, "--", &group]));
     }
 
     pub(in crate::signer) fn kill(&mut self) {
