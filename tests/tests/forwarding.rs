@@ -69,13 +69,12 @@ fn a_connection_goes_where_the_role_says_and_is_on_record() -> Result<()> {
         let rows = carol.log(|row| row["event"] == "session.ended" && row["facts"]["forward"] == to.as_str())?;
         Ok(Some(rows).filter(|rows| rows.len() >= 4))
     })?;
-    let counted = |row: &serde_json::Value, bytes: usize| {
-        row["facts"]["bytes_in"] == bytes.to_string() && row["facts"]["bytes_out"] == bytes.to_string()
+    let counted = |row: &&serde_json::Value, bytes: usize| {
+        let bytes = bytes.to_string();
+        row["facts"]["bytes_in"] == *bytes && row["facts"]["bytes_out"] == *bytes
     };
-    ensure!(
-        rows.iter().filter(|row| counted(row, BULK)).count() == 2 && rows.iter().filter(|row| counted(row, words.len())).count() == 2,
-        "{rows:?}"
-    );
+    let all = |bytes: usize| rows.iter().filter(|row| counted(row, bytes)).count();
+    ensure!((all(BULK), all(words.len())) == (2, 2), "{rows:?}");
     for directory in stack.recordings("manifest.json")? {
         let events = fs::read_to_string(directory.join("events.ndjson"))?;
         ensure!(events.contains("\"event\":\"forward\"") && !events.contains("\"event\":\"stdout\""), "{events}");

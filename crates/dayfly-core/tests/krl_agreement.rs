@@ -201,7 +201,7 @@ fn keys_of_every_type_are_found_by_key_and_by_fingerprint() {
     for (kind, bits) in [("ed25519", "256"), ("ecdsa", "256"), ("ecdsa", "384"), ("ecdsa", "521"), ("rsa", "3072")] {
         let name = format!("{kind}-{bits}");
         assert!(table.keygen(&["-q", "-t", kind, "-b", bits, "-N", "", "-f", &name]).status.success());
-        let authority = PrivateKey::read_openssh_file(&table.path(&name)).unwrap();
+        let authority = PrivateKey::read_openssh_file(table.path(&name)).unwrap();
         let probes = [certificate(&authority, ALICE, 5, "alice"), by(OURS, ALICE, 5, "alice")];
         let public = authority.public_key().key_data();
         table.agree(&filled(|krl| krl.revoke_key(public)), &probes);

@@ -18,8 +18,11 @@ const READ_OVER: [&str; 3] = ["signature_trailing_byte", "trailing_byte", "trail
 impl House {
     /// Trusts the authorities of the corpus, and knows what it says is revoked.
     fn trust_the_corpus(&self) {
-        let revocations =
-            Revocations { serials: BTreeSet::from([REVOKED_SERIAL]), subjects: BTreeSet::from([REVOKED_SUBJECT.parse().unwrap()]) };
+        let revocations = Revocations {
+            serials: BTreeSet::from([REVOKED_SERIAL]),
+            subjects: BTreeSet::from([REVOKED_SUBJECT.parse().unwrap()]),
+            ..Revocations::default()
+        };
         let user_ca = Authority::TRUSTED.iter().map(|authority| authority.line().unwrap()).collect();
         let inventory = Inventory { user_ca, revocations, ..self.authority.answer() };
         self.snapshot.send_replace(Arc::new(Snapshot::new(&self.authority.bastion, inventory).unwrap()));

@@ -3,10 +3,18 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use super::{Revocations, VerifiedCertificate, Verifier, parse};
-use crate::reason::{Reason, Refusal};
+use crate::{
+    admission::admit,
+    name::{AccountName, TargetName},
+    reason::{Reason, Refusal},
+    target::{Mode, Target},
+};
 use dayfly_corpus::{Entry, NOW, PEER, REVOKED_SERIAL, REVOKED_SUBJECT, committed, keys::Authority};
 use ssh_key::{PublicKey, public::KeyData};
-use std::{collections::BTreeSet, sync::LazyLock};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::LazyLock,
+};
 
 static CORPUS: LazyLock<Vec<Entry>> = LazyLock::new(|| committed().unwrap());
 
@@ -16,10 +24,31 @@ static AUTHORITIES: LazyLock<Vec<KeyData>> = LazyLock::new(|| {
 });
 
 fn judged(entry: &Entry) -> Result<VerifiedCertificate, Refusal> {
-    let revocations =
-        Revocations { serials: BTreeSet::from([REVOKED_SERIAL]), subjects: BTreeSet::from([REVOKED_SUBJECT.parse().unwrap()]) };
+    let revocations = Revocations {
+        serials: BTreeSet::from([REVOKED_SERIAL]),
+        subjects: BTreeSet::from([REVOKED_SUBJECT.parse().unwrap()]),
+        ..Revocations::default()
+    };
     let verifier = Verifier { authorities: &AUTHORITIES, revocations: &revocations };
-    verifier.user(&parse(&entry.line)?, NOW, PEER.parse().unwrap())
+    let verified = verifier.user(&parse(&entry.line)?, NOW, PEER.parse().unwrap())?;
+    // Whether anybody can see the PIN that a certificate demands is the target's question.
+    if verified.verify_required() {
+        admit(&verified, &recorded_target(), Some(&AccountName::new("deploy").unwrap()))?;
+    }
+    Ok(verified)
+}
+
+fn recorded_target() -> Target {
+    Target {
+        name: TargetName::new("db1").unwrap(),
+        address: "192.0.2.1".to_owned(),
+        port: 22,
+        groups: BTreeSet::new(),
+        host_keys: Vec::new(),
+        host_ca: None,
+        mode: Mode::Record,
+        literal_principals: BTreeMap::new(),
+    }
 }
 
 #[test]

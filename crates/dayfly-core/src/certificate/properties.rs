@@ -69,6 +69,7 @@ prop_compose! {
         seconds in 1..86_400_u64,
         force_command in option::of(any_command()),
         source_address in proptest::collection::vec(any_network(), 0..4),
+        verify_required in any::<bool>(),
         extensions in subsequence(&Extension::ALL[..], 0..=6),
     ) -> Grant {
         Grant {
@@ -80,6 +81,7 @@ prop_compose! {
             ttl: Ttl::from_seconds(seconds).unwrap(),
             force_command,
             source_address,
+            verify_required,
             extensions: extensions.into_iter().collect(),
             explanation: Explanation::default(),
         }
@@ -107,6 +109,7 @@ fn grant_of(verified: &VerifiedCertificate) -> Grant {
         ttl: Ttl::from_seconds(verified.validity().before() - verified.validity().after() - BACKDATE_SECONDS).unwrap(),
         force_command: verified.force_command().cloned(),
         source_address: verified.source_address().to_vec(),
+        verify_required: verified.verify_required(),
         extensions: verified.extensions().clone(),
         explanation: Explanation::default(),
     }
@@ -150,12 +153,16 @@ proptest! {
         dials_from in proptest::collection::vec(any_network(), 1..4),
         later in 0..86_400_u64,
         parts in (any::<u128>(), NAME),
+        kind in prop_oneof![Just(SessionKind::Session), Just(SessionKind::Forward)],
     ) {
+        // A PIN that the target alone can see opens no recorded session.
+        let grant = Grant { verify_required: false, ..grant };
         let parent = mint(&grant, 5, [7; 32]).verified().unwrap().clone();
         let account = AccountName::new(grant.principals.first().unwrap().as_str().split_once('@').unwrap().0).unwrap();
         let admission = admit(&parent, &target(), Some(&account)).unwrap();
         let bastion = BastionName::new(parts.1).unwrap();
-        let session = SessionCertificate { session: Uuid::from_u128(parts.0), bastion: &bastion, dials_from: &dials_from, public_key: holder() };
+        let session =
+            SessionCertificate { session: Uuid::from_u128(parts.0), bastion: &bastion, dials_from: &dials_from, public_key: holder(), kind };
         let now = NOW + later;
         let made = UnsignedCertificate::session(&admission, session, now, 6, [8; 32]).and_then(|unsigned| unsigned.sign(&ca()));
         if now >= parent.validity().before() + BACKDATE_SECONDS {
@@ -184,7 +191,8 @@ proptest! {
                 (FORCE_COMMAND, Ok(verified)) => prop_assert_eq!(verified.force_command().unwrap().as_str(), value.as_str()),
                 (SOURCE_ADDRESS, Ok(verified)) => prop_assert!(verified.source_address().iter().any(|one| one.contains(Ipv4Addr::LOCALHOST.into()))),
                 (FORCE_COMMAND | SOURCE_ADDRESS, Err(refusal)) => prop_assert!(matches!(refusal.reason, Reason::Malformed | Reason::SourceAddress)),
-                (VERIFY_REQUIRED, verdict) => prop_assert_eq!(verdict.unwrap_err().reason, Reason::VerifyRequired),
+                (VERIFY_REQUIRED, Ok(verified)) => prop_assert!(verified.verify_required() && value.is_empty()),
+                (VERIFY_REQUIRED, Err(refusal)) => prop_assert!(refusal.reason == Reason::Malformed && !value.is_empty()),
                 (_, verdict) => prop_assert_eq!(verdict.unwrap_err().reason, Reason::UnknownCriticalOption),
             }
         }
@@ -272,6 +280,7 @@ static MINTED: std::sync::LazyLock<Vec<u8>> = std::sync::LazyLock::new(|| {
         ttl: Ttl::DEFAULT,
         force_command: Some(ForceCommand::new("uptime").unwrap()),
         source_address: Vec::new(),
+        verify_required: false,
         extensions: BTreeSet::from([Extension::PermitPty]),
         explanation: Explanation::default(),
     };
