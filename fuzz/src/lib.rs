@@ -88,7 +88,9 @@ fn judge(certificate: &Certificate, authorities: &[KeyData]) {
     assert!((certificate.valid_after()..certificate.valid_before()).contains(&NOW) && certificate.serial() != 0);
     assert!((1..=256).contains(&certificate.valid_principals().len()));
     assert_eq!(verified.principals().len(), certificate.valid_principals().len(), "a principal twice");
-    assert!(certificate.critical_options().keys().all(|name| ["force-command", "source-address"].contains(&name.as_str())));
+    let known = ["force-command", "source-address", "verify-required"];
+    assert!(certificate.critical_options().keys().all(|name| known.contains(&name.as_str())));
+    assert_eq!(verified.verify_required(), certificate.critical_options().contains_key("verify-required"));
     assert_eq!(verified.force_command().is_some(), certificate.critical_options().contains_key("force-command"));
     assert_eq!(verified.source_address().is_empty(), !certificate.critical_options().contains_key("source-address"));
 }

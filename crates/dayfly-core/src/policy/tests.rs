@@ -241,8 +241,9 @@ fn requestable_is_what_a_request_would_be_granted() {
         let roles = requestable(sample.rules(), &identity("alice", groups), &context());
         roles.into_iter().map(|(role, targets)| (role.to_string(), names(targets))).collect()
     };
-    assert_eq!(listed(&["dba"]), [("db-admin".to_owned(), vec!["db1".to_owned(), "db2".to_owned()])]);
-    assert_eq!(listed(&["dba", "developers"]).len(), 2);
+    let databases = vec!["db1".to_owned(), "db2".to_owned()];
+    assert_eq!(listed(&["dba"]), [("db-admin".to_owned(), databases.clone()), ("db-tunnel".to_owned(), databases)]);
+    assert_eq!(listed(&["dba", "developers"]).len(), 3);
     assert!(listed(&["reviewers"]).is_empty());
 }
 
