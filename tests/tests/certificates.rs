@@ -54,6 +54,10 @@ fn ours(line: &str, authorities: &[KeyData]) -> Ours {
     let verifier = Verifier { authorities, revocations: &Revocations::default() };
     let verdict = verifier.user(&certificate, NOW, "127.0.0.1".parse().unwrap()).map_err(|refusal| refusal.reason);
     let verdict = verdict.and_then(|verified| {
+        // As a recorded target would have it, and as readers that know nothing of PINs do.
+        if verified.verify_required() {
+            return Err(Reason::VerifyRequired);
+        }
         let is_named = verified.principals().iter().any(|principal| principal.as_str() == PRINCIPAL);
         if is_named { Ok(()) } else { Err(Reason::PrincipalMismatch) }
     });

@@ -61,6 +61,25 @@ fn lane(client: &Client<'_>, case: &Case, target: &str) -> Result<()> {
     Ok(())
 }
 
+/// Every megabyte the client asks for new keys, outside and inside the ProxyJump, in the middle of bulk in both directions.
+#[test]
+fn row_09_bulk_is_intact_across_rekeys_both_ways() -> Result<()> {
+    let alice = Client::alice(Stack::shared()?)?;
+    let config = fs::read_to_string(alice.directory().join("ssh_config"))?;
+    alice.edit_ssh_config(|_| Ok(format!("RekeyLimit 1M\n{config}")))?;
+    let input: Vec<u8> = (0..BULK / 4).map(|n| n as u32).flat_map(u32::to_le_bytes).collect();
+    for target in ["db1", "web1"] {
+        for cipher in ["chacha20-poly1305@openssh.com", "aes128-gcm@openssh.com"] {
+            let ended = run(alice.openssh("ssh").args(["-v", "-c", cipher, target, "cat"]), &input)?;
+            ensure!(ended.code() == Some(0), "{target}, {cipher}: {}", ended.stderr);
+            ensure!(ended.stdout == input, "{target}, {cipher}: {} of {} bytes came back", ended.stdout.len(), input.len());
+            let rekeys = ended.stderr.matches("SSH2_MSG_NEWKEYS received").count();
+            ensure!(rekeys >= BULK / 2_000_000, "{target}, {cipher}: {rekeys} key exchanges");
+        }
+    }
+    Ok(())
+}
+
 /// The most memory that the bastion has had in RAM at once, in KiB (`VmHWM` of proc(5)).
 fn peak_memory(stack: &Stack) -> Result<u64> {
     let status = fs::read_to_string(format!("/proc/{}/status", stack.get("DAYFLY_BASTION_PID")?))?;
