@@ -5,7 +5,7 @@
 use dayfly_api::certificate::CertificateRequest as Asked;
 use dayfly_core::{
     address::{parse_source_address, source_address_value},
-    certificate::{KeyId, Revocations, Verifier, parse, signature_fits},
+    certificate::{KeyId, Revocations, Verifier, krl::Krl, parse, signature_fits},
     policy::sample,
     principal::{Principal, PrincipalTemplate},
     request::CertificateRequest,
@@ -26,9 +26,10 @@ use std::{
 pub type Target = fn(&[u8]);
 
 /// All of them, by name. A folder of `corpora/` belongs to each.
-pub const TARGETS: [(&str, Target); 7] = [
+pub const TARGETS: [(&str, Target); 8] = [
     ("certificate", certificate),
     ("key_id", key_id),
+    ("krl", krl),
     ("names", names),
     ("request", request),
     ("roles", roles),
@@ -41,6 +42,18 @@ const NOW: u64 = 1_800_000_000;
 
 static AUTHORITY: LazyLock<SeedSigner> = LazyLock::new(|| SeedSigner::new(1));
 static INVENTORY: LazyLock<Inventory> = LazyLock::new(sample::inventory);
+
+/// A revocation list. What is read is written again so that it says the same, in the one way that we write it.
+pub fn krl(data: &[u8]) {
+    let Ok(list) = Krl::parse(data) else { return };
+    // Of what is known in two spellings only the newer is written.
+    let Ok(bytes) = list.encode() else { return };
+    let Ok(again) = Krl::parse(&bytes) else { unreachable!("what was written cannot be read") };
+    assert_eq!(again.encode().as_ref(), Ok(&bytes), "two spellings of one list");
+    assert_eq!((again.number, again.generated_at), (list.number, list.generated_at));
+    assert!(list.certificates().eq(again.certificates()) && list.keys().eq(again.keys()));
+    assert_eq!(list.revokes_key(AUTHORITY.public_key()), again.revokes_key(AUTHORITY.public_key()));
+}
 
 /// A certificate's bytes. What is accepted was signed, byte for byte up to its signature, and says what it was read as.
 pub fn certificate(data: &[u8]) {

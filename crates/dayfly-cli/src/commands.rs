@@ -27,7 +27,7 @@ pub enum Command {
     Roles,
     /// Get a certificate, into the ssh-agent or into files
     Cert(cert::Arguments),
-    /// Explain certificates, keys, and lines of authorized_keys and known_hosts
+    /// Explain certificates, keys, revocation lists, and lines of authorized_keys and known_hosts
     Inspect(inspect::Arguments),
     /// Print what OpenSSH needs to know of the targets you may reach
     SshConfig(ssh_config::Arguments),
@@ -76,7 +76,7 @@ pub async fn run(command: Command, context: &Context<'_>) -> Result<ExitCode, Fa
         Command::Whoami => whoami::run(context).await?,
         Command::Roles => roles::run(context).await?,
         Command::Cert(arguments) => cert::run(arguments, context).await?,
-        Command::Inspect(arguments) => inspect::run(&arguments, context)?,
+        Command::Inspect(arguments) => inspect::run(&arguments, context).await?,
         Command::SshConfig(arguments) => ssh_config::run(&arguments, context).await?,
         Command::Sessions(command) => sessions::run(command, context).await?,
         Command::Log(command) => return log::run(command, context).await,

@@ -1,4 +1,4 @@
-//! Explaining certificates, keys, and the lines of `authorized_keys` and `known_hosts`: what they say, what follows from it, and what is unusual.
+//! Explaining certificates, keys, revocation lists, and the lines of `authorized_keys` and `known_hosts`: what they say, what follows from it, and what is unusual.
 //!
 //! Whatever was written by others is data here. It becomes harmless to a terminal on its way out ([`crate::output`]).
 
@@ -7,11 +7,13 @@ mod entry;
 mod file;
 mod oddities;
 mod permissions;
+mod revocation_list;
 mod window;
 
 pub use certificate::CertificateDescription;
 pub use entry::EntryDescription;
 pub use file::{Findings, findings};
+pub use revocation_list::{ListDescription, Revocations};
 
 use crate::output::{Lines, Report};
 use dayfly_api::trust::Trust;
@@ -76,9 +78,9 @@ impl Description {
     }
 
     /// Explains a certificate, as of `now` in Unix seconds.
-    pub fn of_certificate(certificate: &Certificate, trusted: Option<&Trusted<'_>>, now: u64) -> Self {
+    pub fn of_certificate(certificate: &Certificate, trusted: Option<&Trusted<'_>>, revocations: &Revocations, now: u64) -> Self {
         let kind = if certificate.cert_type().is_host() { "host certificate" } else { "user certificate" };
-        let said = CertificateDescription::new(certificate, trusted, now);
+        let said = CertificateDescription::new(certificate, trusted, revocations, now);
         let mut description = Self::of(certificate.public_key(), kind, certificate.comment().to_owned());
         description.unusual.extend(oddities::of_certificate(certificate, now));
         Self { certificate: Some(said), ..description }

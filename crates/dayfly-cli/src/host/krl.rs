@@ -2,32 +2,16 @@
 
 use super::place::Place;
 use crate::error::{Failure, Kind};
-use dayfly_core::signed_request::hex;
+use dayfly_core::{certificate::krl::Krl, signed_request::hex};
 use sha2::{Digest, Sha256};
 use std::{
     fs::File,
     time::{Duration, SystemTime},
 };
 
-/// `SSHKRL\n\0`.
-const MAGIC: &[u8] = b"SSHKRL\n\0";
-
-/// `KRL_FORMAT_VERSION`.
-const FORMAT_VERSION: u32 = 1;
-
-/// The number of a list, if it is whole: header and sections, each as long as it says. One that is not would lock everybody out.
+/// The number of a list that can be read to its end. One that cannot would lock everybody out.
 pub fn number(list: &[u8]) -> Option<u64> {
-    let rest = list.strip_prefix(MAGIC)?;
-    let (version, rest) = rest.split_first_chunk::<4>()?;
-    let (number, rest) = rest.split_first_chunk::<8>()?;
-    // When it was made, and flags.
-    let (_, rest) = rest.split_first_chunk::<16>()?;
-    let (_reserved, rest) = string(rest)?;
-    let (_comment, mut rest) = string(rest)?;
-    while let Some((_kind, section)) = rest.split_first() {
-        (_, rest) = string(section)?;
-    }
-    (u32::from_be_bytes(*version) == FORMAT_VERSION).then_some(u64::from_be_bytes(*number))
+    Krl::parse(list).ok().map(|krl| krl.number)
 }
 
 /// SHA-256 in lower-case hexadecimal.
@@ -55,11 +39,6 @@ pub fn note_current(place: &Place) -> std::io::Result<()> {
 pub fn age(place: &Place) -> Option<Duration> {
     let modified = std::fs::metadata(place.revoked_keys()).and_then(|found| found.modified()).ok()?;
     Some(SystemTime::now().duration_since(modified).unwrap_or_default())
-}
-
-fn string(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (length, rest) = bytes.split_first_chunk::<4>()?;
-    rest.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What a certificate says, and whether the CA that the person is logged in to signed it.
 
-use super::{Trusted, listed, permissions, window};
+use super::{Revocations, Trusted, listed, permissions, window};
 use crate::{certificate::verdict, login::keys, output::Lines};
 use dayfly_core::{
     certificate::{KeyId, signature_fits},
@@ -52,12 +52,12 @@ pub struct CertificateDescription {
     /// The verifier's answer: none if it is good, or not a certificate of our people.
     pub refusal: Option<String>,
     /// Whether it was revoked, as far as is known here.
-    pub revoked: &'static str,
+    pub revoked: String,
 }
 
 impl CertificateDescription {
     /// Reads `certificate` as of `now`, in Unix seconds.
-    pub fn new(certificate: &Certificate, trusted: Option<&Trusted<'_>>, now: u64) -> Self {
+    pub fn new(certificate: &Certificate, trusted: Option<&Trusted<'_>>, revocations: &Revocations, now: u64) -> Self {
         let key_id = certificate.key_id().parse::<KeyId>().ok();
         let session = key_id.as_ref().and_then(|id| id.session.as_ref());
         let (signer, refusal) = signer(certificate, trusted, now);
@@ -82,7 +82,7 @@ impl CertificateDescription {
             signature_algorithm: certificate.signature().algorithm().to_string(),
             signer,
             refusal,
-            revoked: "unknown: revocation lists are not read here; ssh-keygen -Q -f LIST FILE reads them",
+            revoked: revocations.verdict(certificate, trusted, now),
         }
     }
 
@@ -95,7 +95,7 @@ impl CertificateDescription {
         named(lines, "must enforce", &self.critical_options)?;
         named(lines, "extensions", &self.extensions)?;
         lines.field("signed by", &format!("{} ({}), {}", self.signed_by, self.signature_algorithm, self.signer))?;
-        lines.field("revoked", self.revoked)?;
+        lines.field("revoked", &self.revoked)?;
         match &self.refusal {
             Some(refusal) => lines.field("refused", refusal),
             None => Ok(()),

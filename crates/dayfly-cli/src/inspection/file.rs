@@ -1,8 +1,8 @@
 //! Every key and certificate of a file, whatever stands around them.
 
-use super::{Description, EntryDescription, Trusted, entry};
+use super::{Description, EntryDescription, ListDescription, Revocations, Trusted, entry};
 use crate::certificate::now;
-use dayfly_core::certificate;
+use dayfly_core::certificate::{self, krl::Krl};
 use ssh_key::{PrivateKey, PublicKey, public::KeyData};
 use std::path::Path;
 
@@ -17,18 +17,23 @@ const REVOCATION_LIST: &[u8] = b"SSHKRL\n\0";
 pub struct Findings {
     /// What could be read, in the file's order.
     pub found: Vec<Description>,
+    /// The revocation list that it is.
+    pub list: Option<ListDescription>,
     /// What could not, a sentence each.
     pub unreadable: Vec<String>,
 }
 
 /// Reads `bytes` as a private key, or line by line. `path` hints at what the lines are: `known_hosts` or `authorized_keys`.
-pub fn findings(path: &Path, bytes: &[u8], trusted: Option<&Trusted<'_>>) -> Findings {
+pub fn findings(path: &Path, bytes: &[u8], trusted: Option<&Trusted<'_>>, revocations: &Revocations) -> Findings {
     if let Ok(key) = PrivateKey::from_openssh(bytes) {
-        return Findings { found: vec![Description::of_private_key(&key)], unreadable: Vec::new() };
+        return Findings { found: vec![Description::of_private_key(&key)], ..Findings::default() };
     }
     let mut findings = Findings::default();
     if bytes.starts_with(REVOCATION_LIST) {
-        findings.unreadable.push("it is a revocation list, which is not read here: ssh-keygen -Q -l -f FILE shows it".to_owned());
+        match Krl::parse(bytes) {
+            Ok(krl) => findings.list = Some(ListDescription::new(&krl, trusted, now())),
+            Err(error) => findings.unreadable.push(error.to_string()),
+        }
         return findings;
     }
     let text = String::from_utf8_lossy(bytes);
@@ -45,7 +50,7 @@ pub fn findings(path: &Path, bytes: &[u8], trusted: Option<&Trusted<'_>>) -> Fin
             continue;
         }
         let Some((before, key)) = parts(line) else { continue };
-        match describe(key, trusted) {
+        match describe(key, trusted, revocations) {
             Ok(description) => findings.found.push(description.within(entry_of(path, before), number)),
             Err(cause) => findings.unreadable.push(format!("line {number}: {cause}")),
         }
@@ -82,11 +87,11 @@ fn parts(line: &str) -> Option<(&str, &str)> {
     None
 }
 
-fn describe(line: &str, trusted: Option<&Trusted<'_>>) -> Result<Description, String> {
+fn describe(line: &str, trusted: Option<&Trusted<'_>>, revocations: &Revocations) -> Result<Description, String> {
     let algorithm = line.split([' ', '\t']).next().unwrap_or_default();
     if algorithm.contains("-cert-v") {
         let certificate = certificate::parse(line).map_err(|refusal| refusal.message)?;
-        return Ok(Description::of_certificate(&certificate, trusted, now()));
+        return Ok(Description::of_certificate(&certificate, trusted, revocations, now()));
     }
     let key = PublicKey::from_openssh(line).map_err(|error| error.to_string())?;
     // The library calls a certificate by its key's type, and takes one under a bare key's name.

@@ -1,7 +1,10 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
 use base64::{Engine, engine::general_purpose::STANDARD};
-use dayfly_core::signer::{SeedSigner, Signer as _};
+use dayfly_core::{
+    certificate::krl::Krl,
+    signer::{SeedSigner, Signer as _},
+};
 use ssh_key::{
     Certificate,
     certificate::{Builder, CertType},
@@ -33,11 +36,19 @@ fn described(bytes: &[u8]) -> Result<Vec<Description>, Vec<String>> {
 }
 
 fn named(name: &str, bytes: &[u8]) -> Result<Vec<Description>, Vec<String>> {
-    let Findings { found, unreadable } = findings(Path::new(name), bytes, Some(&Trusted { url: "https://ca.example", trust: &TRUST }));
+    let Findings { found, unreadable, .. } = all(name, bytes, &Revocations::Unknown("nobody was asked".to_owned()));
     if found.is_empty() || !unreadable.is_empty() { Err(unreadable) } else { Ok(found) }
 }
 
-fn text(description: &Description) -> String {
+fn unjudged(name: &str, bytes: &[u8]) -> Findings {
+    findings(Path::new(name), bytes, None, &Revocations::Unknown(String::new()))
+}
+
+fn all(name: &str, bytes: &[u8], revocations: &Revocations) -> Findings {
+    findings(Path::new(name), bytes, Some(&Trusted { url: "https://ca.example", trust: &TRUST }), revocations)
+}
+
+fn text(description: &impl Report) -> String {
     let mut out = Vec::new();
     description.text(&mut Lines::new(&mut out)).unwrap();
     String::from_utf8(out).unwrap()
@@ -47,6 +58,54 @@ fn said(certificate: &Certificate) -> (String, Option<String>) {
     let descriptions = described(certificate.to_openssh().unwrap().as_bytes()).unwrap();
     let said = descriptions[0].certificate.clone().unwrap();
     (said.signer, said.refusal)
+}
+
+fn authority(seed: u8) -> KeyData {
+    SeedSigner::new(seed).private_key().public_key().key_data().clone()
+}
+
+#[test]
+fn a_certificate_is_revoked_if_the_list_says_so() {
+    let certificate = certificate(10, CertType::User, KEY_ID, "root@db1");
+    let line = certificate.to_openssh().unwrap();
+    let revoked = |revocations: &Revocations| all("file", line.as_bytes(), revocations).found[0].certificate.clone().unwrap().revoked;
+    assert_eq!(revoked(&Revocations::Unknown("the CA is away".to_owned())), "unknown: the CA is away");
+    let list = |change: &dyn Fn(&mut Krl)| {
+        let mut krl = Krl::new(7, 1000, "");
+        change(&mut krl);
+        krl
+    };
+    assert!(!revoked(&Revocations::OfTheCa(list(&|_| {}))).starts_with("yes"));
+    let serial = |seed| move |krl: &mut Krl| krl.revoke_serials(Some(&authority(seed)), [5]).unwrap();
+    assert_eq!(revoked(&Revocations::OfTheCa(list(&serial(10)))), "yes, by its serial (list 7)");
+    assert!(!revoked(&Revocations::OfTheCa(list(&serial(11)))).starts_with("yes"), "another authority's serial");
+    assert_eq!(revoked(&Revocations::Named(list(&|krl| krl.revoke_key_id(None, KEY_ID).unwrap()))), "yes, by its key id (list 7)");
+    assert_eq!(revoked(&Revocations::Named(list(&|krl| krl.revoke_key(&authority(10))))), "yes, by the key that signed it (list 7)");
+}
+
+#[test]
+fn another_cas_certificate_is_not_judged_by_this_cas_list() {
+    let line = certificate(99, CertType::User, KEY_ID, "root@db1").to_openssh().unwrap();
+    let found = all("file", line.as_bytes(), &Revocations::OfTheCa(Krl::new(7, 1000, ""))).found;
+    assert!(found[0].certificate.as_ref().unwrap().revoked.starts_with("unknown: another CA"));
+}
+
+#[test]
+fn a_revocation_list_is_explained_and_a_damaged_one_is_not_believed() {
+    let mut krl = Krl::new(7, 1000, "after \u{1b}[31mthe break-in");
+    krl.revoke_serials(Some(&authority(10)), 1..=40).unwrap();
+    krl.revoke_key_id(None, "mallory\u{1b}]0;x\u{7}").unwrap();
+    krl.revoke_fingerprint([7; 32]);
+    let bytes = krl.encode().unwrap();
+    let list = all("krl", &bytes, &Revocations::Unknown(String::new())).list.unwrap();
+    let text = text(&list);
+    for part in ["number", "7", "the user CA of https://ca.example", "40: 1 to 40", "any CA", "mallory", "SHA256:BwcH", "whoever signed"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(!text.contains(['\u{1b}', '\u{7}']), "{text:?}");
+    assert_eq!(serde_json::to_value(&list).unwrap()["certificates"].as_array().unwrap().len(), 2);
+    let cut = all("krl", &bytes[..bytes.len() - 1], &Revocations::Unknown(String::new()));
+    assert!(cut.list.is_none() && cut.unreadable.len() == 1, "{cut:?}");
 }
 
 const KEY_ID: &str = "alice role=db-admin grant=01890a5d-ac96-774b-bcce-b302099a8057";
@@ -159,7 +218,7 @@ fn what_a_certificate_allows_and_does_not_is_said_of_every_extension() {
     builder.extension("permit-pty", "").unwrap().critical_option("force-command", "uptime").unwrap();
     builder.critical_option("source-address", "192.0.2.0/24").unwrap().critical_option("x@example.com", "").unwrap();
     let certificate = builder.sign(SeedSigner::new(99).private_key()).unwrap();
-    let said = Description::of_certificate(&certificate, None, 1500).certificate.unwrap();
+    let said = Description::of_certificate(&certificate, None, &Revocations::Unknown(String::new()), 1500).certificate.unwrap();
     assert_eq!(said.allows, ["log in where one of these is accepted: root@db1", "get a terminal"]);
     for deed in [
         "forward ports",
@@ -216,11 +275,11 @@ fn lines_of_known_hosts_are_explained() {
 #[test]
 fn what_can_be_read_is_shown_beside_what_cannot() {
     let key = SeedSigner::new(1).private_key().public_key().to_openssh().unwrap();
-    let Findings { found, unreadable } = findings(Path::new("file"), format!("ssh-ed25519 AAAA\n{key}\n").as_bytes(), None);
+    let Findings { found, unreadable, .. } = unjudged("file", format!("ssh-ed25519 AAAA\n{key}\n").as_bytes());
     assert_eq!((found[0].line, unreadable.len()), (Some(2), 1));
     assert!(unreadable[0].starts_with("line 1: "));
-    let list = findings(Path::new("file"), b"SSHKRL\n\0rest", None);
-    assert!(list.unreadable[0].contains("ssh-keygen -Q"));
+    let list = findings(Path::new("file"), b"SSHKRL\n\0rest", None, &Revocations::Unknown(String::new()));
+    assert!(list.unreadable[0].contains("revocation list"));
 }
 
 proptest::proptest! {
@@ -230,9 +289,9 @@ proptest::proptest! {
     fn row_25_whatever_stands_around_a_key_is_shown_harmlessly(before in "\\PC{0,60}", after in "(?s).{0,60}", bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200)) {
         let key = SeedSigner::new(1).private_key().public_key().to_openssh().unwrap();
         for file in ["authorized_keys", "known_hosts", "file"] {
-            let Findings { found, .. } = findings(Path::new(file), format!("{before} {key} {after}").as_bytes(), None);
+            let Findings { found, .. } = unjudged(file, format!("{before} {key} {after}").as_bytes());
             found.iter().for_each(|description| assert_harmless(&text(description)));
-            findings(Path::new(file), &[before.as_bytes(), &bytes, key.as_bytes(), &bytes].concat(), None);
+            unjudged(file, &[before.as_bytes(), &bytes, key.as_bytes(), &bytes].concat());
         }
     }
 }

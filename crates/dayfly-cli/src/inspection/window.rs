@@ -23,6 +23,14 @@ pub(super) fn validity(after: u64, before: u64, now: u64) -> String {
     format!("{window}: {state}")
 }
 
+/// A time, and how long ago it was.
+pub(super) fn ago(seconds: u64, now: u64) -> String {
+    match now.checked_sub(seconds) {
+        Some(age) => format!("{}, {} ago", time(seconds), in_words(age)),
+        None => format!("{}, which is still to come", time(seconds)),
+    }
+}
+
 /// RFC 3339, or the number where that cannot be written.
 pub(super) fn time(seconds: u64) -> String {
     let time = i64::try_from(seconds).ok().and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok());
