@@ -5,16 +5,13 @@
 use super::{Revocations, VerifiedCertificate, Verifier, parse};
 use crate::{
     admission::admit,
-    name::{AccountName, TargetName},
+    name::AccountName,
+    policy::sample,
     reason::{Reason, Refusal},
-    target::{Mode, Target},
 };
 use dayfly_corpus::{Entry, NOW, PEER, REVOKED_SERIAL, REVOKED_SUBJECT, committed, keys::Authority};
 use ssh_key::{PublicKey, public::KeyData};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::LazyLock,
-};
+use std::{collections::BTreeSet, sync::LazyLock};
 
 static CORPUS: LazyLock<Vec<Entry>> = LazyLock::new(|| committed().unwrap());
 
@@ -33,22 +30,9 @@ fn judged(entry: &Entry) -> Result<VerifiedCertificate, Refusal> {
     let verified = verifier.user(&parse(&entry.line)?, NOW, PEER.parse().unwrap())?;
     // Whether anybody can see the PIN that a certificate demands is the target's question.
     if verified.verify_required() {
-        admit(&verified, &recorded_target(), Some(&AccountName::new("deploy").unwrap()))?;
+        admit(&verified, sample::inventory().get("db1").unwrap(), Some(&AccountName::new("deploy").unwrap()))?;
     }
     Ok(verified)
-}
-
-fn recorded_target() -> Target {
-    Target {
-        name: TargetName::new("db1").unwrap(),
-        address: "192.0.2.1".to_owned(),
-        port: 22,
-        groups: BTreeSet::new(),
-        host_keys: Vec::new(),
-        host_ca: None,
-        mode: Mode::Record,
-        literal_principals: BTreeMap::new(),
-    }
 }
 
 #[test]

@@ -10,17 +10,17 @@ use crate::{
     decision::{Explanation, Grant},
     identity::Subject,
     name::{AccountName, BastionName, RoleName, TargetName},
+    policy::sample,
     principal::{Principal, PrincipalTemplate},
     reason::{Reason, Refusal},
     role::{Extension, ForceCommand},
     signer::{SeedSigner, Signer},
-    target::{Mode, Target},
     validity::{BACKDATE_SECONDS, Ttl, Validity},
 };
 use proptest::{collection::btree_set, option, prelude::*, sample::subsequence};
 use ssh_key::{Certificate, PublicKey, certificate::Builder};
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     net::{IpAddr, Ipv4Addr},
 };
 use uuid::Uuid;
@@ -115,19 +115,6 @@ fn grant_of(verified: &VerifiedCertificate) -> Grant {
     }
 }
 
-fn target() -> Target {
-    Target {
-        name: TargetName::new("db1").unwrap(),
-        address: "192.0.2.1".to_owned(),
-        port: 22,
-        groups: BTreeSet::new(),
-        host_keys: Vec::new(),
-        host_ca: None,
-        mode: Mode::Record,
-        literal_principals: BTreeMap::new(),
-    }
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: 64, ..ProptestConfig::default() })]
 
@@ -159,7 +146,7 @@ proptest! {
         let grant = Grant { verify_required: false, ..grant };
         let parent = mint(&grant, 5, [7; 32]).verified().unwrap().clone();
         let account = AccountName::new(grant.principals.first().unwrap().as_str().split_once('@').unwrap().0).unwrap();
-        let admission = admit(&parent, &target(), Some(&account)).unwrap();
+        let admission = admit(&parent, sample::inventory().get("db1").unwrap(), Some(&account)).unwrap();
         let bastion = BastionName::new(parts.1).unwrap();
         let session =
             SessionCertificate { session: Uuid::from_u128(parts.0), bastion: &bastion, dials_from: &dials_from, public_key: holder(), kind };
