@@ -27,6 +27,7 @@ pub mod log;
 mod pin;
 pub mod revocations;
 pub mod revoke;
+pub mod rotate;
 pub mod serve;
 pub mod user;
 
@@ -57,6 +58,7 @@ fn dispatch(Arguments { config, command }: &Arguments, out: &mut dyn Write) -> a
         Command::Hosts(list) => list.run(config, out),
         Command::Revoke(revoke) => revoke.run(config, out),
         Command::Revocations(revocations) => revocations.run(config, out),
+        Command::Rotate(rotate) => rotate.run(config, out),
         Command::Pin => pin::run(config, out),
         Command::Log(log) => log.run(config, out),
         Command::Completions(completions) => completions.run(out),

@@ -23,6 +23,7 @@ use dayfly_core::{
     policy,
     reason::Refusal,
     request::{CertificateRequest, RequestedTargets},
+    rotation::Purpose,
     signature::{FidoFlags, fingerprint},
     signed_request::{Certifies, hex},
 };
@@ -101,7 +102,7 @@ async fn mint_once(
         let event = about(Event::CertificateFailed, Outcome::Failed).detail(&failure.to_string());
         authority.store.commit(Change::None, event).await.err().map_or(failure, Failure::Store)
     };
-    let signed = match sign(authority, unsigned, &authority.keyring.user_ca).await {
+    let signed = match sign(authority, unsigned, &authority.keyring.signer(Purpose::User)).await {
         Ok(signed) => signed,
         Err(failure) => return Err(failed(failure).await),
     };
@@ -118,12 +119,12 @@ async fn mint_once(
         issued_at: now,
     };
     match authority.store.commit(Change::AddCertificate(record), issued).await {
-        Ok(_) => Ok(reply(certificate, serial, grant, expires_at)),
+        Ok(_) => Ok(reply(authority, certificate, serial, grant, expires_at)),
         Err(error) => Err(failed(Failure::Store(error)).await),
     }
 }
 
-fn reply(certificate: String, serial: u64, grant: &Grant, expires_at: OffsetDateTime) -> IssuedCertificate {
+fn reply(authority: &Authority, certificate: String, serial: u64, grant: &Grant, expires_at: OffsetDateTime) -> IssuedCertificate {
     IssuedCertificate {
         certificate,
         serial,
@@ -134,6 +135,7 @@ fn reply(certificate: String, serial: u64, grant: &Grant, expires_at: OffsetDate
         expires_at,
         policies: grant.explanation().policies.iter().cloned().collect(),
         narrowed: grant.explanation().narrowed.clone(),
+        authorities: authority.keyring.digest(),
     }
 }
 

@@ -7,8 +7,14 @@
 //!            with the new key              certificate has ended
 //! ```
 //!
+//! Before it has switched, a rotation can be abandoned: the old key never stopped signing, and is trusted alone again.
+//!
 //! From `published` on both keys are trusted; from `switched` on the new one signs; from `retired` on the new one alone is trusted. A step that was cut off
 //! is asked for again, since the stage is what was last put down, and [`Rotation::next`] takes nothing else into account but the time and who was seen.
+
+mod endorsement;
+
+pub use endorsement::{Endorsement, ROTATION_NAMESPACE, are_vouched_for, keys_digest};
 
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, fmt, str::FromStr};
@@ -60,6 +66,19 @@ impl FromStr for Purpose {
     }
 }
 
+impl Stage {
+    /// As people read it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Prepared => "prepared",
+            Self::Published { .. } => "published",
+            Self::Switched { .. } => "switched",
+            Self::Retired => "retired",
+            Self::Abandoned => "abandoned",
+        }
+    }
+}
+
 /// How far a rotation is. Times in Unix seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "stage", rename_all = "snake_case")]
@@ -78,6 +97,8 @@ pub enum Stage {
     },
     /// The old key is trusted no more.
     Retired,
+    /// It was given up before the new key signed: the old one stays, and is trusted alone.
+    Abandoned,
 }
 
 /// Somebody who must know a key before it signs.
@@ -155,8 +176,18 @@ impl Rotation {
             Stage::Published { at } => self.switch(at, now, holders),
             Stage::Switched { last_end } if now >= last_end => Ok(Step::Retire),
             Stage::Switched { last_end } => Err(Waiting::LastCertificate { ends_at: last_end }),
-            Stage::Retired => Err(Waiting::Nothing),
+            Stage::Retired | Stage::Abandoned => Err(Waiting::Nothing),
         }
+    }
+
+    /// Whether nothing comes any more.
+    pub fn is_over(&self) -> bool {
+        matches!(self.stage, Stage::Retired | Stage::Abandoned)
+    }
+
+    /// Whether it can be given up: once the new key has signed, there is only forward.
+    pub fn can_be_abandoned(&self) -> bool {
+        matches!(self.stage, Stage::Prepared | Stage::Published { .. })
     }
 
     fn switch(&self, published: u64, now: u64, holders: &[Holder]) -> Result<Step, Waiting> {
@@ -182,7 +213,7 @@ impl Rotation {
     /// Which of the two keys are trusted: the old, the new.
     pub fn trusted(&self) -> (bool, bool) {
         match self.stage {
-            Stage::Prepared => (true, false),
+            Stage::Prepared | Stage::Abandoned => (true, false),
             Stage::Published { .. } | Stage::Switched { .. } => (true, true),
             Stage::Retired => (false, true),
         }
@@ -250,6 +281,7 @@ mod tests {
             any::<u64>().prop_map(|at| Stage::Published { at }),
             any::<u64>().prop_map(|last_end| Stage::Switched { last_end }),
             Just(Stage::Retired),
+            Just(Stage::Abandoned),
         ]
     }
 

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use std::time::Duration;
 
 const HOUR: u64 = 60 * 60;
-const DAY: u64 = 24 * HOUR;
+pub(super) const DAY: u64 = 24 * HOUR;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -21,7 +21,7 @@ struct Written {
 /// A duration from `LEAST` to `MOST` seconds. Written `30d`, `12h`, `90s`.
 #[derive(Deserialize)]
 #[serde(try_from = "String")]
-struct Span<const LEAST: u64, const MOST: u64>(Duration);
+pub(super) struct Span<const LEAST: u64, const MOST: u64>(pub(super) Duration);
 
 impl<const LEAST: u64, const MOST: u64> TryFrom<String> for Span<LEAST, MOST> {
     type Error = String;

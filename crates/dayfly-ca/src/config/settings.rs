@@ -1,11 +1,11 @@
 //! Everything in `ca.toml` but the rules: where the CA is reached, and its files.
 
 use super::{
-    HostRules, Keys, Limits, TlsFiles,
+    HostRules, Keys, Limits, RotationRules, TlsFiles,
     document::{Document, Placed, take_table},
     hosts,
     keys::{self, WrittenKeys},
-    limits,
+    limits, rotation,
 };
 use crate::mistake::Mistakes;
 use serde::Deserialize;
@@ -16,7 +16,7 @@ use std::{
 use toml::de::DeTable;
 
 /// The tables of `ca.toml`, beside the keys of [`Top`].
-const TABLES: [&str; 6] = ["tls", "keys", "limits", "hosts", "role", "target"];
+const TABLES: [&str; 7] = ["tls", "keys", "limits", "hosts", "rotation", "role", "target"];
 
 /// Everything but the rules.
 #[derive(Debug, Clone)]
@@ -28,6 +28,7 @@ pub(crate) struct Settings {
     pub(crate) keys: Keys,
     pub(crate) limits: Limits,
     pub(crate) hosts: HostRules,
+    pub(crate) rotation: RotationRules,
 }
 
 #[derive(Deserialize)]
@@ -97,6 +98,7 @@ impl Settings {
         let tls = take_table(&mut table, "tls").unwrap_or_else(|| absent(&span));
         let keys = take_table(&mut table, "keys").unwrap_or_else(|| absent(&span));
         let limits = take_table(&mut table, "limits").unwrap_or_else(|| absent(&span));
+        let rotation = rotation::read(document, take_table(&mut table, "rotation").unwrap_or_else(|| absent(&span)), mistakes);
         table.remove("hosts");
         let top: Option<Top> = document.read_table(toml::Spanned::new(span, table), "the file", &TOP, mistakes).map(Placed::into_value);
         let tls: Option<Tls> = document.read_table(tls, "[tls]", &["certificate", "key"], mistakes).map(Placed::into_value);
@@ -111,6 +113,7 @@ impl Settings {
             store: beside(top.store),
             tls: TlsFiles { certificate: beside(tls.certificate), key: beside(tls.key) },
             keys,
+            rotation: rotation::rules(rotation?, limits.as_ref()?),
             limits: limits?,
             hosts: hosts?,
         })

@@ -42,6 +42,7 @@ pub fn json() -> &'static str {
         bastion::inventory,
         bastion::host_certificate,
         bastion::inner_host_certificate,
+        bastion::report,
         bastion::events,
         host::enroll,
         host::preview,

@@ -10,6 +10,7 @@
 //! | `host` | hosts: changes and questions |
 //! | `readers` | a few connections that only read |
 //! | `query` | the questions, as SQL |
+//! | `rotation` | rotations, and what bastions trust |
 //! | `revocation` | what is revoked, and which certificates that covers |
 //!
 //! Another process may append at any time (`dayfly-ca user add` while the CA serves): the newest row is read inside each transaction, which holds the
@@ -17,9 +18,9 @@
 
 use super::{
     Answer, Bastion, Certificate, Change, ListRecord, Person, Position, Revocation, RevocationState, RevokedSerials, Row, Store,
-    StoreError, host::Host,
+    StoreError, host::Host, rotation::RotationRecord,
 };
-use dayfly_core::{audit::AuditEvent, certificate::Revoked, identity::Subject, name::BastionName};
+use dayfly_core::{audit::AuditEvent, certificate::Revoked, identity::Subject, name::BastionName, rotation::Purpose};
 use readers::Readers;
 use rusqlite::Connection;
 use std::path::Path;
@@ -32,6 +33,7 @@ mod host;
 mod query;
 mod readers;
 mod revocation;
+mod rotation;
 mod schema;
 mod writer;
 
@@ -121,6 +123,14 @@ impl Store for SqliteStore {
 
     fn published_list(&self) -> Answer<'_, Option<ListRecord>> {
         Box::pin(self.readers.look_up(revocation::published_list))
+    }
+
+    fn rotations(&self) -> Answer<'_, Vec<RotationRecord>> {
+        Box::pin(self.readers.look_up(rotation::all))
+    }
+
+    fn last_end(&self, purpose: Purpose) -> Answer<'_, u64> {
+        self.ask(move |connection| rotation::last_end(connection, purpose))
     }
 
     fn last_bastion_event<'a>(&'a self, bastion: &'a BastionName) -> Answer<'a, u64> {

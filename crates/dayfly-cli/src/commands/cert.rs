@@ -94,7 +94,7 @@ struct Answer {
 }
 
 pub(super) async fn run(arguments: Arguments, context: &Context<'_>) -> Result<(), Failure> {
-    let connection = context.connect()?;
+    let mut connection = context.connect()?;
     let place = match (&arguments.key, &arguments.out) {
         (Some(path), _) => Place::Beside(KeyFiles::new(&private_half(path))?, Identity::from_file(path)?.signer),
         (None, Some(path)) => Place::Files(KeyFiles::new(path)?),
@@ -111,7 +111,7 @@ pub(super) async fn run(arguments: Arguments, context: &Context<'_>) -> Result<(
         }
         Refusals::answer(&connection.state, &asked(&connection, &wanted, &arguments), now())?;
     }
-    let issued = match issue(&connection, &place, &wanted, &arguments).await {
+    let issued = match issue(&mut connection, context, &place, &wanted, &arguments).await {
         Err(failure) if failure.kind == Kind::Refused => {
             Refusals::remember(&connection.state, asked(&connection, &wanted, &arguments), &failure, now())?;
             return Err(failure);
@@ -143,7 +143,13 @@ fn still_good(connection: &Connection, place: &Place, wanted: &Wanted) -> Result
     })
 }
 
-async fn issue(connection: &Connection, place: &Place, wanted: &Wanted, arguments: &Arguments) -> Result<Answer, Failure> {
+async fn issue(
+    connection: &mut Connection,
+    context: &Context<'_>,
+    place: &Place,
+    wanted: &Wanted,
+    arguments: &Arguments,
+) -> Result<Answer, Failure> {
     if let Place::Files(files) = place {
         files.check_replaceable()?;
     }
@@ -156,19 +162,19 @@ async fn issue(connection: &Connection, place: &Place, wanted: &Wanted, argument
     };
     let (certificate, issued) = match place {
         Place::Beside(files, signer) => {
-            let (certificate, issued) = certify(connection, &parameters, signer.as_ref()).await?;
+            let (certificate, issued) = certify(connection, context, &parameters, signer.as_ref()).await?;
             files.write_certificate(&issued.certificate)?;
             (certificate, issued)
         }
         Place::Files(files) => {
             let key = new_key(wanted)?;
-            let (certificate, issued) = certify(connection, &parameters, &KeySigner::new(key.clone())).await?;
+            let (certificate, issued) = certify(connection, context, &parameters, &KeySigner::new(key.clone())).await?;
             files.write(&key, &issued.certificate)?;
             (certificate, issued)
         }
         Place::Agent(agent) => {
             let key = new_key(wanted)?;
-            let (certificate, issued) = certify(connection, &parameters, &KeySigner::new(key.clone())).await?;
+            let (certificate, issued) = certify(connection, context, &parameters, &KeySigner::new(key.clone())).await?;
             agent::store(agent, connection, &key, &certificate, &issued, &wanted.label())?;
             (certificate, issued)
         }
@@ -178,13 +184,17 @@ async fn issue(connection: &Connection, place: &Place, wanted: &Wanted, argument
 
 /// Asks the CA, and checks what it gave.
 async fn certify(
-    connection: &Connection,
+    connection: &mut Connection,
+    context: &Context<'_>,
     parameters: &CertificateParameters,
     key: &dyn RequestSigner,
 ) -> Result<(Certificate, IssuedCertificate), Failure> {
     let issued = connection.client.certificate(parameters, key).await?;
     let certificate = parse(&issued.certificate)
         .map_err(|refusal| Failure::new(Kind::Failed, "the CA gave a certificate that cannot be read").because(refusal.message))?;
+    for problem in connection.catch_up_with(&issued.authorities).await? {
+        context.output.notice(&format!("dayfly: {problem}"))?;
+    }
     certificate::check_issued(&certificate, key.public_key(), &keys(&connection.trust.user_ca))?;
     Ok((certificate, issued))
 }
