@@ -18,7 +18,7 @@ fn rotate(stack: &Stack, arguments: &[&str]) -> Result<String> {
 /// The rotation of this authority, which is under way.
 fn status(stack: &Stack, purpose: &str) -> Result<Value> {
     let all: Value = serde_json::from_str(&rotate(stack, &["status", "--json"])?)?;
-    let found = all.as_array().into_iter().flatten().find(|one| one["purpose"] == purpose);
+    let found = all.as_array().into_iter().flatten().find(|one| one.get("purpose").is_some_and(|one| one == purpose));
     found.cloned().with_context(|| format!("no rotation of {purpose} is under way: {all}"))
 }
 
@@ -26,8 +26,9 @@ fn status(stack: &Stack, purpose: &str) -> Result<Value> {
 fn awaits(stack: &Stack, purpose: &str, stage: &str, names: &[&str]) -> Result<Value> {
     eventually("the rotation does not get there", || {
         let status = status(stack, purpose)?;
-        let awaited: Vec<&str> = status["waiting"]["names"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-        Ok((status["stage"] == stage && awaited == names).then_some(status))
+        let awaited = status.pointer("/waiting/names").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        let is_there = awaited.eq(names.iter().copied()) && status.get("stage").is_some_and(|at| at == stage);
+        Ok(is_there.then_some(status))
     })
     .with_context(|| status(stack, purpose).map(|status| status.to_string()).unwrap_or_default())
 }
