@@ -7,7 +7,6 @@ pub use status::Status;
 use super::{event, list, open_store, wait};
 use crate::{
     config::{self, Custody, Keys, settings::Settings},
-    private_file,
     rotate::{self, Prepared},
     signer::{
         Keyring, generate,
@@ -23,7 +22,7 @@ use dayfly_core::{audit::Event, rotation::Purpose, signature::fingerprint, signe
 use ssh_key::public::KeyData;
 use std::{
     collections::BTreeSet,
-    io::{ErrorKind, Write},
+    io::Write,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -168,7 +167,7 @@ fn proven(signer: Arc<dyn Signer>) -> anyhow::Result<KeyData> {
     Ok(signer.public_key().clone())
 }
 
-/// A new file beside the one that signs now, encrypted if that is.
+/// A new file beside the one that signs now.
 fn make(
     settings: &Settings,
     rotations: &[RotationRecord],
@@ -177,25 +176,10 @@ fn make(
     date: &str,
 ) -> anyhow::Result<(KeyData, PathBuf)> {
     // The CA that serves may have been started elsewhere, so that the path that it is given has to be whole.
-    let first = &std::path::absolute(first_file(&settings.keys, purpose)?)?;
+    let first = std::path::absolute(first_file(&settings.keys, purpose)?)?;
     let current = latest(rotations, purpose).filter(|record| record.rotation.new_key_signs()).and_then(|record| record.file.as_ref());
-    let is_encrypted = is_encrypted(current.unwrap_or(first))?;
-    let passphrase = if is_encrypted { secrets.passphrase()? } else { None };
-    let made = generate::ed25519(&format!("dayfly {purpose} CA {date}"), passphrase).context("a key could not be made")?;
-    for number in 1..100 {
-        let suffix = if number == 1 { String::new() } else { format!("-{number}") };
-        let path = PathBuf::from(format!("{}-{date}{suffix}", first.display()));
-        match private_file::create(&path, made.private.as_bytes()) {
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
-            created => created.with_context(|| format!("{} cannot be made", path.display()))?,
-        }
-        let public = PathBuf::from(format!("{}.pub", path.display()));
-        private_file::create(&public, format!("{}\n", made.public).as_bytes())
-            .with_context(|| format!("{} cannot be made", public.display()))?;
-        let key = ssh_key::PublicKey::from_openssh(&made.public)?.key_data().clone();
-        return Ok((key, path));
-    }
-    bail!("{}-{date} and 98 others exist: remove those that no rotation names", first.display())
+    let made = generate::beside(&first, current.unwrap_or(&first), secrets, &format!("dayfly {purpose} CA"), date);
+    made.with_context(|| format!("no key could be made beside {}", first.display()))
 }
 
 fn first_file(keys: &Keys, purpose: Purpose) -> anyhow::Result<&PathBuf> {
@@ -207,11 +191,6 @@ fn first_file(keys: &Keys, purpose: Purpose) -> anyhow::Result<&PathBuf> {
             Err(key.mistake("it is no file, so no key can be made beside it", remedy).into())
         }
     }
-}
-
-fn is_encrypted(path: &Path) -> anyhow::Result<bool> {
-    let text = private_file::read(path)?;
-    Ok(ssh_key::PrivateKey::from_openssh(&text).with_context(|| path.display().to_string())?.is_encrypted())
 }
 
 /// A name that nobody has would wait for ever beside the one that was meant.

@@ -1,9 +1,10 @@
 //! What every store must do. Each case takes an empty store; [`store_suite!`] runs them all over one kind of store.
 
+mod rotation;
+
 use super::{
     Bastion, Certificate, Change, ListRecord, Minted, Person, Revocation, RevokedSerials, Session, Store, StoreError, Unique,
     host::{Host, HostCertificateHeld, HostCertificateNote, HostKey, HostReportNote, HostToken},
-    rotation::{BastionReportHeld, RotationRecord, RotationStep},
 };
 use dayfly_core::{
     audit::{AuditEvent, Event, Outcome, Reporter},
@@ -11,8 +12,6 @@ use dayfly_core::{
     identity::Subject,
     log_link::Chain,
     name::{BastionName, HostName, TargetName},
-    rotation::{Purpose, Rotation, Stage},
-    signer::{SeedSigner, Signer as _},
 };
 use futures_util::future::join_all;
 use std::collections::BTreeSet;
@@ -53,6 +52,7 @@ macro_rules! store_suite {
         }
     };
 }
+pub(crate) use rotation::an_authority_has_one_rotation_at_a_time_and_a_step_is_taken_once;
 pub(crate) use store_suite;
 
 const NOW: OffsetDateTime = datetime!(2026-01-02 03:04:05 UTC);
@@ -487,57 +487,4 @@ pub(crate) async fn a_report_that_tells_nothing_new_is_noted_without_an_event(st
     add(store, report(50, 2, true, "SHA256:new")).await;
     assert_eq!((verified_rows(store).await, told().await.current_at), (4, Some(50)));
     assert_eq!((told().await.krl.unwrap().0, told().await.trusted.contains("SHA256:new")), (2, true));
-}
-
-pub(crate) async fn an_authority_has_one_rotation_at_a_time_and_a_step_is_taken_once(store: &impl Store) {
-    let key = |seed| SeedSigner::new(seed).public_key().clone();
-    let record = |purpose, old, new| RotationRecord {
-        rotation: Rotation { purpose, stage: Stage::Prepared, despite: BTreeSet::from(["target:db1".to_owned()]) },
-        old_key: key(old),
-        new_key: key(new),
-        file: Some("/keys/user_ca-2026-01-02".into()),
-        endorsement: None,
-        started_at: 5,
-    };
-    let begin = async |record| store.commit(Change::BeginRotation(Box::new(record)), event(Event::RotationPrepared)).await;
-    let step = async |from, to, endorsement: Option<&str>| {
-        let step = RotationStep { purpose: Purpose::User, from, to, endorsement: endorsement.map(str::to_owned) };
-        store.commit(Change::StepRotation(step), event(Event::RotationPublished)).await
-    };
-    assert_eq!(store.rotations().await.unwrap(), []);
-    begin(record(Purpose::User, 1, 2)).await.unwrap();
-    begin(record(Purpose::Host, 3, 4)).await.unwrap();
-    assert!(matches!(begin(record(Purpose::User, 1, 5)).await, Err(StoreError::Conflict(Unique::Rotation))));
-    assert!(matches!(begin(record(Purpose::Session, 6, 2)).await, Err(StoreError::Conflict(Unique::Rotation))), "a key for two");
-
-    let published = Stage::Published { at: 7 };
-    step(Stage::Prepared, published, Some("word")).await.unwrap();
-    assert!(matches!(step(Stage::Prepared, published, None).await, Err(StoreError::Conflict(Unique::RotationStep))));
-    let names = BTreeSet::from(["people".to_owned()]);
-    store.commit(Change::RotateDespite { purpose: Purpose::User, names }, event(Event::RotationDespite)).await.unwrap();
-    let [user, host] = store.rotations().await.unwrap().try_into().unwrap();
-    let despite = BTreeSet::from(["people".to_owned(), "target:db1".to_owned()]);
-    let expected = Rotation { purpose: Purpose::User, stage: published, despite };
-    assert_eq!(user, RotationRecord { rotation: expected, endorsement: Some("word".to_owned()), ..record(Purpose::User, 1, 2) });
-    assert_eq!(host, record(Purpose::Host, 3, 4));
-
-    // Given up, and tried again with the same key; retired, and never again.
-    step(published, Stage::Abandoned, None).await.unwrap();
-    begin(record(Purpose::User, 1, 2)).await.unwrap();
-    step(Stage::Prepared, Stage::Retired, None).await.unwrap();
-    assert!(matches!(begin(record(Purpose::User, 1, 2)).await, Err(StoreError::Conflict(Unique::Rotation))));
-    begin(record(Purpose::User, 2, 5)).await.unwrap();
-    let nobody = Change::RotateDespite { purpose: Purpose::Session, names: BTreeSet::new() };
-    assert!(matches!(store.commit(nobody, event(Event::RotationDespite)).await, Err(StoreError::Unknown(_))));
-    assert_eq!(store.last_end(Purpose::User).await.unwrap(), 0);
-
-    // What a bastion trusts.
-    let gate = bastion("gate", "gate");
-    store.commit(Change::AddBastion(gate.clone()), event(Event::BastionAdded)).await.unwrap();
-    let note = async |seen_at| {
-        let report = BastionReportHeld { seen_at, trusted: BTreeSet::from(["SHA256:k".to_owned()]) };
-        store.commit(Change::NoteBastionReport { bastion: gate.name.clone(), report }, event(Event::BastionReported)).await.unwrap().seq
-    };
-    assert_eq!(note(10).await, note(20).await, "the second tells nothing new");
-    assert_eq!(store.bastions().await.unwrap()[0].report.as_ref().map(|report| report.seen_at), Some(20));
 }
