@@ -51,6 +51,10 @@ func (h *holder) Sign(random io.Reader, data []byte) (*ssh.Signature, error) {
 	if h.key == nil {
 		return nil, errNobodysKey
 	}
+	// Left to itself the library signs with SHA-1 where the key is RSA.
+	if rsa, is := h.key.(ssh.AlgorithmSigner); is && h.key.PublicKey().Type() == ssh.KeyAlgoRSA {
+		return rsa.SignWithAlgorithm(random, data, ssh.KeyAlgoRSASHA512)
+	}
 	return h.key.Sign(random, data)
 }
 
