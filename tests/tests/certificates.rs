@@ -167,7 +167,10 @@ fn every_kind_of_key_is_certified_and_signs() {
 fn go_reads_the_same_and_accepts_the_same() -> Result<()> {
     let Some(programs) = peer("go")? else { return Ok(()) };
     let (certificates, authorities) = question(&GENERATED);
-    let theirs = by_go(&programs.join("certificates"), &Question { certificates: &certificates, authorities: &authorities, principal: PRINCIPAL, now: NOW })?;
+    let theirs = by_go(
+        &programs.join("certificates"),
+        &Question { certificates: &certificates, authorities: &authorities, principal: PRINCIPAL, now: NOW },
+    )?;
     assert_eq!(theirs.len(), COUNT);
     assert_agree(&differences(&theirs, &GENERATED));
     Ok(())

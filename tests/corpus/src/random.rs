@@ -49,15 +49,8 @@ const WINDOWS: [(u64, u64); 7] = [
 ];
 
 /// Whoever may sign for a CA, in every way in which they may; P-521 is not among them, and is read all the same.
-const AUTHORITIES: [Authority; 7] = [
-    Authority::Ed25519,
-    Authority::P256,
-    Authority::P384,
-    Authority::P521,
-    Authority::Rsa,
-    Authority::RsaSha256,
-    Authority::Rsa4096,
-];
+const AUTHORITIES: [Authority; 7] =
+    [Authority::Ed25519, Authority::P256, Authority::P384, Authority::P521, Authority::Rsa, Authority::RsaSha256, Authority::Rsa4096];
 
 /// What FIDO keys are made for.
 const APPLICATIONS: [&str; 3] = ["ssh:", "ssh:a longer name", ""];

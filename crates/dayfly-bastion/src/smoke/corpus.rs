@@ -36,7 +36,9 @@ impl House {
         let key = holders.iter().find(|(name, _)| Some(*name) == algorithm).or(holders.first()).map(|(_, key)| key).unwrap();
         let mut client = self.raw().await;
         client.begin_logins().await;
-        client.send(&login(algorithm.unwrap_or("ssh-ed25519-cert-v01@openssh.com"), &bytes, key)).await;
+        // RSA has other names for what signs than for what is signed with (RFC 8332).
+        let algorithm = algorithm.unwrap_or("ssh-ed25519-cert-v01@openssh.com").replace("ssh-rsa-cert", "rsa-sha2-512-cert");
+        client.send(&login(&algorithm, &bytes, key)).await;
         match client.receive().await.as_deref() {
             Some([message::USERAUTH_SUCCESS, ..]) => {}
             Some([message::USERAUTH_FAILURE, ..]) => return Err(String::new()),
