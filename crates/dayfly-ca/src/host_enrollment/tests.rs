@@ -197,6 +197,19 @@ async fn row_29_a_recorded_target_is_told_of_the_session_ca_and_the_bastions_alo
 }
 
 #[tokio::test]
+async fn a_host_whose_target_is_gone_is_refused_in_the_log() {
+    let ca = Installation::new();
+    let mut db1 = ca.host_call("db1").await.host;
+    db1.target = Some("gone1".parse().unwrap());
+    ca.store.put_host(db1);
+    assert_eq!(call::<HostSetup>(&ca, DB1, "GET", path::HOST_SETUP, "").await.unwrap_err(), "unknown_target");
+    let events = ca.store.events();
+    let event = events.last().unwrap();
+    assert_eq!((event.event, event.reason), (Event::RequestRefused, Some(Reason::UnknownTarget)));
+    assert_eq!((event.facts["caller"].as_str(), event.facts["path"].as_str()), ("db1", path::HOST_SETUP));
+}
+
+#[tokio::test]
 async fn a_passthrough_target_is_told_of_the_user_ca() {
     let ca = Installation::new();
     let body = json!({"token": WEB1_TOKEN}).to_string();
