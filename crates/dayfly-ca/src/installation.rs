@@ -20,7 +20,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use dayfly_api::{certificate::CertificateRequest, session::LoginKey, session::SessionRequest};
 use dayfly_core::{
     clock::{Clock, FixedClock},
-    identity::{Identity, Proof},
+    identity::{Evidence, Identity, Proof},
     name::{AccountName, BastionName, GroupName, RoleName, ScopeName, TargetName},
     policy::sample::{self, Sample},
     request::RequestedTargets,
@@ -121,7 +121,8 @@ impl Installation {
     pub(crate) async fn person_call(&self, name: &str) -> PersonCall {
         let person = self.store.person(&name.parse().unwrap()).await.unwrap().unwrap();
         let proof = Proof::EnrolledKey { fingerprint: person.key_fingerprint };
-        let identity = Identity { subject: person.subject, groups: person.groups, proof, proven_at: self.clock.unix_seconds() };
+        let evidence = Evidence::new(proof, self.clock.unix_seconds());
+        let identity = Identity { subject: person.subject, groups: person.groups, evidence };
         PersonCall { identity, context: sample::context(), challenge: CHALLENGE.to_owned() }
     }
 

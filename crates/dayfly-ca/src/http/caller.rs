@@ -100,7 +100,7 @@ async fn identify(gate: &Gate, peer: IpAddr, parts: &mut Parts, body: &Bytes) ->
     let challenge = header(&parts.headers, CHALLENGE_HEADER);
     let presented =
         PresentedRequest { challenge, signature: header(&parts.headers, SIGNATURE_HEADER), method: parts.method.as_str(), path, body };
-    let context = Context { now: service.authority.clock.now(), source: peer };
+    let context = Context::new(service.authority.clock.now(), peer);
     let challenge = challenge.unwrap_or_default().to_owned();
     match gate.kind {
         Kind::Person => {

@@ -4,7 +4,7 @@ use crate::{authority::Authority, failure::Failure, store::Person};
 use dayfly_api::session::SessionRequest;
 use dayfly_core::{
     certificate::{KeyId, VerifiedCertificate, Verifier, parse},
-    identity::{Identity, Proof},
+    identity::{Evidence, Identity, Proof},
     reason::{Reason, Refusal},
     validity::BACKDATE_SECONDS,
 };
@@ -49,8 +49,10 @@ impl Parent {
         Ok(Identity {
             subject: person.subject.clone(),
             groups: person.groups.clone(),
-            proof: Proof::EnrolledKey { fingerprint: person.key_fingerprint.clone() },
-            proven_at: self.certificate.validity().after().saturating_add(BACKDATE_SECONDS),
+            evidence: Evidence::new(
+                Proof::EnrolledKey { fingerprint: person.key_fingerprint.clone() },
+                self.certificate.validity().after().saturating_add(BACKDATE_SECONDS),
+            ),
         })
     }
 }
