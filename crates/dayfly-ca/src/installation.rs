@@ -5,6 +5,7 @@
 use crate::{
     authority::Authority,
     config::{HostRules, Limits, RuleBook},
+    geo::Unknown,
     http::Service,
     identity::{BastionCall, HostCall, PersonCall, challenge::Challenges, enrolled_key::EnrolledKeys, enrollment_token},
     revocations::CurrentRevocations,
@@ -20,6 +21,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use dayfly_api::{certificate::CertificateRequest, session::LoginKey, session::SessionRequest};
 use dayfly_core::{
     clock::{Clock, FixedClock},
+    context::NamedNetworks,
     identity::{Evidence, Identity, Proof},
     name::{AccountName, BastionName, GroupName, RoleName, ScopeName, TargetName},
     policy::sample::{self, Sample},
@@ -99,7 +101,8 @@ impl Installation {
             revocations: Arc::clone(&revocations),
         };
         let Sample { policy, roles, inventory, .. } = Sample::new();
-        let rules = ArcSwap::from_pointee(RuleBook { roles, inventory, policy });
+        let rules =
+            ArcSwap::from_pointee(RuleBook { roles, inventory, policy, networks: NamedNetworks::default(), geography: Arc::new(Unknown) });
         let authority = Authority {
             origin: ORIGIN.to_owned(),
             keyring,

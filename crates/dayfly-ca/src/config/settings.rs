@@ -16,7 +16,7 @@ use std::{
 use toml::de::DeTable;
 
 /// The tables of `ca.toml`, beside the keys of [`Top`].
-const TABLES: [&str; 6] = ["tls", "keys", "limits", "hosts", "role", "target"];
+const TABLES: [&str; 8] = ["tls", "keys", "limits", "hosts", "networks", "geo", "role", "target"];
 
 /// Everything but the rules.
 #[derive(Debug, Clone)]
