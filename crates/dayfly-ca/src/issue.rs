@@ -18,7 +18,7 @@ use dayfly_api::certificate::{CertificateRequest as Asked, IssuedCertificate};
 use dayfly_core::{
     audit::{AuditEvent, Event, Outcome},
     certificate::{SignedCertificate, UnsignedCertificate},
-    decision::{Decision, Grant},
+    decision::Grant,
     policy,
     reason::Refusal,
     request::{CertificateRequest, RequestedTargets},
@@ -58,10 +58,7 @@ async fn decide(authority: &Authority, call: &PersonCall, asked: Asked) -> Resul
     let is_quick = is_quick(&book, &request.targets);
     let decide = move || (policy::decide(rules(&book, &networks), &identity, &context, &request, Uuid::now_v7()), request);
     let (decision, request) = if is_quick { decide() } else { tokio::task::spawn_blocking(decide).await? };
-    match decision {
-        Decision::Granted(grant) => Ok((request, grant)),
-        Decision::Refused(refusal) => Err(Failure::Refused(refusal)),
-    }
+    Ok((request, decision.into_grant()?))
 }
 
 /// Policy is asked once for each target: about a few between two requests, about groups on a thread beside them.
