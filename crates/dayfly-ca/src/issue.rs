@@ -1,7 +1,8 @@
 //! The issue pipeline: who asks → decision → intent in the log → signed and verified → outcome in the log → reply.
 //!
 //! If the log cannot be written, nothing leaves. Facts of its events: `grant`, `targets`, `principals`, `key` (what was certified), `digest` (SHA-256
-//! of the certificate), `expires`, `policies`, `narrowed`, `address` (where it was asked from), `proof` (the key that proved who asked),
+//! of the certificate), `expires`, `policies`, `narrowed`, `address` (where it was asked from), `proof` (the key that proved who asked), `method` (how), `second_factors` (which were
+//! proven, and when, in Unix seconds),
 //! `touched` and `user_verified` (what a FIDO key said of the proof that it is held) and `stated_reason`.
 
 use crate::{
@@ -112,6 +113,7 @@ async fn mint_once(
         grant: Some(grant.id()),
         key_fingerprint: Some(fingerprint(request.public_key.key_data())),
         issued_at: now,
+        evidence: Some(call.identity.evidence.clone()),
     };
     match authority.store.commit(Change::AddCertificate(record), issued).await {
         Ok(_) => Ok(reply(certificate, serial, grant, expires_at)),
@@ -141,6 +143,7 @@ fn issued_event(
     signed: &SignedCertificate,
     expires_at: OffsetDateTime,
 ) -> AuditEvent {
+    let evidence = &call.identity.evidence;
     let event = event
         .fact("principals", list(grant.principals()))
         .fact("key", fingerprint(request.public_key.key_data()))
@@ -148,7 +151,10 @@ fn issued_event(
         .fact("expires", expires_at.format(&Rfc3339).unwrap_or_default())
         .fact("policies", list(&grant.explanation().policies))
         .fact("address", call.context.source)
-        .fact("proof", call.identity.evidence.proof.fingerprint());
+        .fact("proof", evidence.proof.fingerprint())
+        .fact("method", evidence.proof.method());
+    let factors = evidence.factors.iter().map(|(method, proven_at)| format!("{method}@{proven_at}")).collect::<Vec<_>>().join(",");
+    let event = with_fact(event, "second_factors", &factors);
     let event = match request.fido {
         Some(FidoFlags { touched, verified }) => event.fact("touched", touched).fact("user_verified", verified),
         None => event,
