@@ -2,16 +2,26 @@
 //!
 //! Every mistake is found at once and told with file, line and remedy. Key files and the store are opened by those who use them.
 
-use crate::mistake::{Mistake, Mistakes};
-use dayfly_core::{policy::Policy, role::Roles, target::Inventory};
+use crate::{
+    geo::Geography,
+    mistake::{Mistake, Mistakes},
+};
+use dayfly_core::{
+    context::{Context, NamedNetworks},
+    policy::Policy,
+    role::Roles,
+    target::Inventory,
+};
 use document::Document;
 pub use keys::{AgentKey, Calls, Custody, Key, Keys, LockMemory, TokenKey};
 use settings::Settings;
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
+use time::OffsetDateTime;
 
 mod document;
 mod hosts;
@@ -20,6 +30,7 @@ mod limits;
 mod rotation;
 mod rules;
 pub(crate) mod settings;
+mod surroundings;
 
 /// Everything that the CA is told.
 #[derive(Debug, Clone)]
@@ -97,6 +108,10 @@ pub struct RuleBook {
     pub inventory: Inventory,
     /// Who may have what.
     pub policy: Policy,
+    /// The networks that policies speak of.
+    pub networks: NamedNetworks,
+    /// Where on earth addresses are.
+    pub geography: Arc<dyn Geography>,
 }
 
 /// As much of a configuration as can be read, and what is wrong with the rest.
@@ -155,6 +170,13 @@ impl Config {
 }
 
 impl RuleBook {
+    /// What is known of `source` now, for a decision.
+    pub fn context(&self, now: OffsetDateTime, source: IpAddr) -> Context {
+        let place = source.to_canonical();
+        let (networks, country, asn) = (self.networks.of(place), self.geography.country(place), self.geography.asn(place));
+        Context { networks, country, asn, ..Context::new(now, source) }
+    }
+
     /// Reads the rules of a configuration file and nothing else.
     pub fn load(path: &Path) -> Result<Self, Mistakes> {
         let document = Document::read(path)?;

@@ -5,6 +5,7 @@
 use crate::{
     authority::Authority,
     config::{HostRules, Limits, RotationRules, RuleBook},
+    geo::Unknown,
     http::Service,
     identity::{BastionCall, HostCall, PersonCall, challenge::Challenges, enrolled_key::EnrolledKeys, enrollment_token},
     revocations::CurrentRevocations,
@@ -20,7 +21,8 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use dayfly_api::{certificate::CertificateRequest, session::LoginKey, session::SessionRequest};
 use dayfly_core::{
     clock::{Clock, FixedClock},
-    identity::{Identity, Proof},
+    context::NamedNetworks,
+    identity::{Evidence, Identity, Proof},
     name::{AccountName, BastionName, GroupName, RoleName, ScopeName, TargetName},
     policy::sample::{self, Sample},
     request::RequestedTargets,
@@ -102,7 +104,8 @@ impl Installation {
             revocations: Arc::clone(&revocations),
         };
         let Sample { policy, roles, inventory, .. } = Sample::new();
-        let rules = ArcSwap::from_pointee(RuleBook { roles, inventory, policy });
+        let rules =
+            ArcSwap::from_pointee(RuleBook { roles, inventory, policy, networks: NamedNetworks::default(), geography: Arc::new(Unknown) });
         let authority = Authority {
             origin: ORIGIN.to_owned(),
             keyring,
@@ -121,11 +124,19 @@ impl Installation {
         self.service.authority()
     }
 
+    /// Has the rules read anew, with this changed.
+    pub(crate) fn change_rules(&self, change: impl FnOnce(&mut RuleBook)) {
+        let mut book = RuleBook::clone(&self.authority().rules.load());
+        change(&mut book);
+        self.authority().rules.store(Arc::new(book));
+    }
+
     /// A call by somebody who is enrolled, with the challenge [`CHALLENGE`].
     pub(crate) async fn person_call(&self, name: &str) -> PersonCall {
         let person = self.store.person(&name.parse().unwrap()).await.unwrap().unwrap();
         let proof = Proof::EnrolledKey { fingerprint: person.key_fingerprint };
-        let identity = Identity { subject: person.subject, groups: person.groups, proof, proven_at: self.clock.unix_seconds() };
+        let evidence = Evidence::new(proof, self.clock.unix_seconds());
+        let identity = Identity { subject: person.subject, groups: person.groups, evidence };
         PersonCall { identity, context: sample::context(), challenge: CHALLENGE.to_owned() }
     }
 

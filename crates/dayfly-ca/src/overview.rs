@@ -9,7 +9,6 @@ use crate::{
 };
 use dayfly_api::person::{BastionAddress, Destination, Destinations, RoleSummary, Roles, WhoAmI};
 use dayfly_core::{
-    identity::Proof,
     name::{AccountName, RoleName, TargetName},
     policy,
     principal::PrincipalTemplate,
@@ -23,12 +22,12 @@ use std::{
 
 /// Who calls, as the CA sees it.
 pub fn whoami(call: &PersonCall) -> WhoAmI {
-    let Proof::EnrolledKey { fingerprint } = &call.identity.proof;
+    let proof = &call.identity.evidence.proof;
     WhoAmI {
         subject: call.identity.subject.clone(),
         groups: call.identity.groups.iter().cloned().collect(),
-        method: call.identity.proof.method().to_owned(),
-        key_fingerprint: fingerprint.clone(),
+        method: proof.method().to_owned(),
+        key_fingerprint: proof.fingerprint().to_owned(),
         address: call.context.source.to_canonical().to_string(),
     }
 }

@@ -16,7 +16,7 @@ use std::{
 use toml::de::DeTable;
 
 /// The tables of `ca.toml`, beside the keys of [`Top`].
-const TABLES: [&str; 7] = ["tls", "keys", "limits", "hosts", "rotation", "role", "target"];
+const TABLES: [&str; 9] = ["tls", "keys", "limits", "hosts", "rotation", "networks", "geo", "role", "target"];
 
 /// Everything but the rules.
 #[derive(Debug, Clone)]

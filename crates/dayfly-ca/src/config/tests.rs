@@ -281,3 +281,55 @@ fn the_store_is_found_whatever_is_wrong_elsewhere() {
     assert_eq!(Config::store_path(&path).unwrap(), directory.path().join("db/ca.db"));
     assert!(Config::load(&path).is_err());
 }
+
+#[test]
+fn networks_are_named_and_hold_addresses() {
+    let book = |text: &str| {
+        let (_directory, path) = written(&example_with("[networks]\n", &format!("[networks]\n{text}\n")), &[PERMITS_NOTHING]);
+        RuleBook::load(&path).unwrap_or_else(|mistakes| panic!("{mistakes}"))
+    };
+    let context = book("home = [\"198.51.100.7\"]").context(OffsetDateTime::UNIX_EPOCH, "198.51.100.7".parse().unwrap());
+    assert_eq!(context.networks.iter().map(ToString::to_string).collect::<Vec<_>>(), ["home"]);
+    assert_eq!((context.country, context.asn), (None, None));
+    for (bad, says) in [
+        ("home = []", "holds nobody"),
+        ("home = [\"198.51.100.7/24\"]", "is not an address or a network"),
+        ("Home = [\"198.51.100.7\"]", "is not a name"),
+        ("home = \"198.51.100.7\"", "sequence"),
+    ] {
+        let found = mistakes(&example_with("[networks]\n", &format!("[networks]\n{bad}\n")), &[PERMITS_NOTHING]);
+        assert!(matches!(found.as_slice(), [one] if one.contains(says) && one.starts_with("ca.toml:")), "{bad}: {found:?}");
+    }
+}
+
+#[test]
+fn a_policy_that_names_no_network_of_ours_is_a_mistake() {
+    let text =
+        "@id(\"a\")\nforbid(principal, action == Action::\"request\", resource)\nunless { context.networks.contains(Network::\"ofice\") };";
+    let found = mistakes(EXAMPLE, &[("a.cedar", text)]);
+    assert!(
+        matches!(found.as_slice(), [one] if one.starts_with("policy/a.cedar:4: Network::\"ofice\" does not exist") || one.starts_with("policy/a.cedar:3: Network::\"ofice\" does not exist")),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn databases_tell_where_an_address_is_and_a_broken_one_is_a_mistake() {
+    let with = |file: &str| example_with("# country_database = \"geo/country.mmdb\"", &format!("country_database = {file:?}"));
+    let database = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/geo/mmdb/databases/flat.mmdb");
+    let (directory, path) = written(&with("where.mmdb"), &[PERMITS_NOTHING]);
+    let here = directory.path().join("where.mmdb");
+    let country = |book: &RuleBook| book.context(OffsetDateTime::UNIX_EPOCH, "192.0.2.7".parse().unwrap()).country;
+
+    fs::copy(&database, &here).unwrap();
+    assert_eq!(country(&RuleBook::load(&path).unwrap()).unwrap().as_str(), "DE");
+
+    fs::write(&here, "nonsense").unwrap();
+    let mistakes = Config::load(&path).unwrap_err();
+    assert!(
+        matches!(mistakes.0.as_slice(), [one] if one.file == here && one.cause.contains("broken") && one.remedy.contains("fetch")),
+        "{mistakes}"
+    );
+    fs::remove_file(&here).unwrap();
+    assert!(Config::load(&path).unwrap_err().to_string().contains("cannot be read"));
+}

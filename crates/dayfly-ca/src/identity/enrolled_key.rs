@@ -13,7 +13,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use dayfly_core::{
     certificate::RevokedBy,
     clock::Clock,
-    identity::{Identity, Proof},
+    identity::{Evidence, Identity, Proof},
     reason::{Reason, Refusal},
     signature::{fingerprint, verify_sshsig},
     signed_request::{CHALLENGE_HEADER, Purpose, REQUEST_NAMESPACE, SIGNATURE_HEADER, SignedRequest},
@@ -53,8 +53,8 @@ impl CallerCheck for EnrolledKeys {
                 return Err(signed.rejected_as(who, RevokedBy::Key(signed.key_fingerprint.clone()).refusal()));
             }
             let fingerprint = self.spend(signed, &who)?;
-            let proven_at = self.clock.unix_seconds();
-            Ok(Identity { subject: person.subject, groups: person.groups, proof: Proof::EnrolledKey { fingerprint }, proven_at })
+            let evidence = Evidence::new(Proof::EnrolledKey { fingerprint }, self.clock.unix_seconds());
+            Ok(Identity { subject: person.subject, groups: person.groups, evidence })
         })
     }
 

@@ -38,7 +38,7 @@ fn not_hardware(role: &Role) -> Refusal {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use crate::{
-        decision::{Decision, Grant},
+        decision::Grant,
         policy::{decide, sample},
         reason::Reason,
         request::CertificateRequest,
@@ -62,10 +62,8 @@ mod tests {
             let public_key = FidoSigner::p256(0).public_key().clone().into();
             request = CertificateRequest { public_key, ..request }.held_with(fido);
         }
-        match decide(rules, &sample::identity("alice", &["developers"]), &sample::context(), &request, Uuid::from_u128(1)) {
-            Decision::Granted(grant) => Ok(grant),
-            Decision::Refused(refusal) => Err(refusal.reason),
-        }
+        let decision = decide(rules, &sample::identity("alice", &["developers"]), &sample::context(), &request, Uuid::from_u128(1));
+        decision.into_grant().map_err(|refusal| refusal.reason)
     }
 
     #[test]

@@ -1,7 +1,8 @@
-//! Questions to Cedar, and its answers as an explanation or a refusal in words.
+//! Questions to Cedar, and its answers as an explanation or a refusal.
 
 use super::{
     Rules,
+    facts::{self, Fact, Facts, WORKLOAD},
     schema::{Vocabulary, uid, vocabulary},
     slices::Slice,
 };
@@ -10,12 +11,13 @@ use crate::{
     decision::Explanation,
     identity::{Identity, Subject},
     name::{AccountName, BastionName, RoleName, TargetGroupName},
-    reason::{Reason, Refusal},
+    reason::{Reason, Refusal, Ruling},
+    role::Role,
     target::{ALL, Target},
     validity::Ttl,
 };
 use cedar_policy::{
-    AuthorizationError, Authorizer, Decision, Entities, Entity, EntityUid, PolicyId, Request, Response, RestrictedExpression as Value,
+    AuthorizationError, Authorizer, Decision, Entities, Entity, EntityUid, PolicySet, Request, RestrictedExpression as Value,
 };
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -23,7 +25,7 @@ use std::{
 };
 
 /// What policy is asked about. Each variant is one action of the schema.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub(super) enum Question<'a> {
     /// May this identity have a certificate of this role for this target?
     Request { role: &'a RoleName, target: &'a Target, ttl: Ttl },
@@ -35,96 +37,142 @@ pub(super) enum Question<'a> {
     ReviewGroup { group: &'a str },
 }
 
+/// What questions of one kind are put to, and what they share beside who asks and when.
+#[derive(Clone, Copy)]
+pub(super) struct Subjects<'a> {
+    pub(super) rules: Rules<'a>,
+    /// The policies of the role, or of the targets, that they are about.
+    pub(super) slice: &'a Slice,
+    /// The role that they are about.
+    pub(super) role: Option<&'a Role>,
+    /// The targets that they are about.
+    pub(super) targets: &'a [&'a Target],
+}
+
 /// Who asks and under which conditions: what all questions of one decision share.
 pub(super) struct Inquiry<'a> {
-    slice: &'a Slice,
+    pub(super) slice: &'a Slice,
+    pub(super) identity: &'a Identity,
     vocabulary: &'static Vocabulary,
-    identity: &'a Identity,
     principal: EntityUid,
+    policies: Vec<&'a PolicySet>,
+    facts: Facts,
+    /// `facts`, as Cedar takes them.
     conditions: Vec<(String, Value)>,
     entities: Entities,
 }
 
 impl<'a> Inquiry<'a> {
-    /// Prepares questions about `targets`, or about their groups, to `slice`: the policies of the role, or of the targets, that they are about.
-    pub(super) fn new(
-        rules: Rules<'a>,
-        slice: &'a Slice,
-        identity: &'a Identity,
-        context: &Context,
-        targets: impl IntoIterator<Item = &'a Target>,
-    ) -> Result<Self, Refusal> {
+    /// Prepares questions about `subjects`.
+    pub(super) fn new(subjects: Subjects<'a>, identity: &'a Identity, context: &Context) -> Result<Self, Refusal> {
+        let Subjects { rules, slice, role, targets } = subjects;
         let vocabulary = vocabulary().map_err(unevaluable)?;
         let principal = match &identity.subject {
             Subject::Person(name) => uid(&vocabulary.person, name.as_str()),
             Subject::Machine(name) => uid(&vocabulary.machine, name.as_str()),
         };
-        let groups = identity.groups.iter().map(|group| uid(&vocabulary.group, group.as_str())).collect();
         let named = slice.named_targets.iter().filter_map(|name| rules.inventory.get(name));
-        let targets: BTreeMap<_, &Target> = targets.into_iter().chain(named).map(|target| (&target.name, target)).collect();
-        let target_groups: BTreeSet<&TargetGroupName> = targets.values().flat_map(|target| &target.groups).collect();
-        let all = HashSet::from([uid(&vocabulary.target_group, ALL)]);
-        let mut entities = vec![Entity::new_no_attrs(principal.clone(), groups)];
-        entities.extend(target_groups.iter().map(|group| Entity::new_no_attrs(uid(&vocabulary.target_group, group.as_str()), all.clone())));
-        for target in targets.values() {
-            entities.push(target_entity(vocabulary, target)?);
+        let targets = targets.iter().copied().chain(named);
+        let entities = entities(vocabulary, identity, &principal, targets)?;
+        let mut facts = facts::conditions(vocabulary, identity, context);
+        if let Some(role) = role {
+            facts.extend(facts::of_role(role, context));
+            facts.extend(facts::of_request(vocabulary, identity, context));
         }
-        let entities = Entities::from_entities(entities, None).map_err(unevaluable)?;
-        Ok(Self { slice, vocabulary, identity, principal, conditions: conditions(identity, context)?, entities })
+        let conditions = facts::pairs(&facts).map_err(unevaluable)?;
+        let policies = slice.about(vocabulary, &principal, identity).collect();
+        Ok(Self { slice, identity, vocabulary, principal, policies, facts, conditions, entities })
     }
 
     /// Cedar's answer. One policy that cannot be evaluated refuses: Cedar alone would go on as if it were not there, a `forbid` included.
     pub(super) fn ask(&self, question: Question<'_>) -> Result<Explanation, Refusal> {
+        let request = self.request(question)?;
+        let authorizer = Authorizer::new();
+        let (mut permits, mut forbids) = (BTreeSet::new(), BTreeSet::new());
+        for policies in &self.policies {
+            let response = authorizer.is_authorized(&request, policies, &self.entities);
+            let diagnostics = response.diagnostics();
+            if let Some(AuthorizationError::PolicyEvaluationError(error)) = diagnostics.errors().next() {
+                return Err(self.erred(question, error.policy_id().as_ref(), &error.inner().to_string()));
+            }
+            let decided = diagnostics.reason().map(|id| AsRef::<str>::as_ref(id).to_owned());
+            match response.decision() {
+                Decision::Allow => permits.extend(decided),
+                Decision::Deny => forbids.extend(decided),
+            }
+        }
+        match (forbids.is_empty(), permits.is_empty()) {
+            (false, _) => Err(self.forbidden(question, forbids)),
+            (true, false) => Ok(Explanation { policies: permits, narrowed: Vec::new() }),
+            (true, true) => Err(self.denied(question, "")),
+        }
+    }
+
+    /// Whether what `policies` permit includes `question`; `None` if they cannot be evaluated.
+    pub(super) fn permits(&self, question: Question<'_>, policies: &PolicySet) -> Option<bool> {
+        let response = Authorizer::new().is_authorized(&self.request(question).ok()?, policies, &self.entities);
+        let could_be_evaluated = response.diagnostics().errors().next().is_none();
+        could_be_evaluated.then(|| response.decision() == Decision::Allow)
+    }
+
+    /// What the context of `question` holds.
+    pub(super) fn facts(&self, question: Question<'_>) -> Facts {
+        let (_, _, own) = self.words(question);
+        self.facts.clone().into_iter().chain(own).collect()
+    }
+
+    /// Who asks, as policies name them.
+    pub(super) fn principal(&self) -> &EntityUid {
+        &self.principal
+    }
+
+    fn request(&self, question: Question<'_>) -> Result<Request, Refusal> {
         let (action, resource, own) = self.words(question);
-        let context = self.conditions.iter().cloned().chain(own);
-        let context = cedar_policy::Context::from_pairs(context).map_err(unevaluable)?;
+        let own = facts::pairs(&own).map_err(unevaluable)?;
+        let context = cedar_policy::Context::from_pairs(self.conditions.iter().cloned().chain(own)).map_err(unevaluable)?;
         // The schema refuses what no action foresees, such as a machine that reviews.
         let schema = self.vocabulary.validator.schema();
         let request = Request::new(self.principal.clone(), self.vocabulary.action(action), resource, context, Some(schema));
-        let request = request.map_err(|error| self.denied(question, &error.to_string()))?;
-        self.judge(question, &Authorizer::new().is_authorized(&request, &self.slice.policies, &self.entities))
+        request.map_err(|error| self.denied(question, &error.to_string()))
     }
 
     /// The action, the resource, and what the action's context holds beside the conditions.
-    fn words(&self, question: Question<'_>) -> (&'static str, EntityUid, Vec<(String, Value)>) {
+    fn words(&self, question: Question<'_>) -> (&'static str, EntityUid, Facts) {
         let words = self.vocabulary;
         let role_uid = |role: &RoleName| uid(&words.role, role.as_str());
         let target_uid = |target: &Target| uid(&words.target, target.name.as_str());
-        let target_value = |target: &Target| ("target".to_owned(), Value::new_entity_uid(target_uid(target)));
+        let target_fact = |target: &Target| ("target", Fact::Entity(target_uid(target)));
         match question {
             Question::Request { role, target, ttl } => {
-                let seconds = Value::new_long(i64::try_from(ttl.seconds()).unwrap_or(i64::MAX));
-                ("request", role_uid(role), vec![target_value(target), ("ttl_seconds".to_owned(), seconds)])
+                let seconds = Fact::Number(i64::try_from(ttl.seconds()).unwrap_or(i64::MAX));
+                ("request", role_uid(role), Facts::from([target_fact(target), ("ttl_seconds", seconds)]))
             }
             Question::Connect { role, target, bastion, account } => {
-                let bastion = Value::new_entity_uid(uid(&words.bastion, bastion.as_str()));
-                let mut own = vec![target_value(target), ("bastion".to_owned(), bastion)];
-                own.extend(account.map(|account| ("account".to_owned(), Value::new_string(account.to_string()))));
+                let mut own = Facts::from([target_fact(target), ("bastion", Fact::Entity(uid(&words.bastion, bastion.as_str())))]);
+                own.extend(account.map(|account| ("account", Fact::Text(account.to_string()))));
                 ("connect", role_uid(role), own)
             }
-            Question::ReviewTarget { target } => ("review", target_uid(target), Vec::new()),
-            Question::ReviewGroup { group } => ("review", uid(&words.target_group, group), Vec::new()),
+            Question::ReviewTarget { target } => ("review", target_uid(target), Facts::new()),
+            Question::ReviewGroup { group } => ("review", uid(&words.target_group, group), Facts::new()),
         }
     }
 
-    fn judge(&self, question: Question<'_>, response: &Response) -> Result<Explanation, Refusal> {
-        let diagnostics = response.diagnostics();
-        if let Some(AuthorizationError::PolicyEvaluationError(error)) = diagnostics.errors().next() {
-            let id: &PolicyId = error.policy_id();
-            let message = format!("policy {id} cannot be evaluated, so {} may not {question}: {}", self.identity.subject, error.inner());
-            return Err(Refusal::new(Reason::PolicyError, message, format!("have policy {id} corrected; until then it refuses")));
-        }
-        let policies = diagnostics.reason().map(|id| AsRef::<str>::as_ref(id).to_owned()).collect();
-        let explanation = Explanation { policies, narrowed: Vec::new() };
-        match (response.decision(), explanation.policies.first()) {
-            (Decision::Allow, _) => Ok(explanation),
-            (Decision::Deny, Some(id)) => Err(Refusal::new(
-                Reason::PolicyForbidden,
-                format!("policy {id} forbids {} to {question}", self.identity.subject),
-                format!("ask under conditions that policy {id} does not forbid; whoever writes the policies can tell which"),
-            )),
-            (Decision::Deny, None) => Err(self.denied(question, "")),
-        }
+    fn erred(&self, question: Question<'_>, id: &str, cause: &str) -> Refusal {
+        let message = format!("policy {id} cannot be evaluated, so {} may not {question}: {cause}", self.identity.subject);
+        let refusal = Refusal::new(Reason::PolicyError, message, format!("have policy {id} corrected; until then it refuses"));
+        refusal.ruled(Ruling { policies: vec![id.to_owned()], ..Ruling::default() })
+    }
+
+    fn forbidden(&self, question: Question<'_>, policies: BTreeSet<String>) -> Refusal {
+        let named = policies.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let (policy, verb) = if policies.len() == 1 { ("policy", "forbids") } else { ("policies", "forbid") };
+        let message = format!("{policy} {named} {verb} {} to {question}", self.identity.subject);
+        let remedy = format!(
+            "ask under conditions that {policy} {named} {} not forbid; whoever writes the policies can tell which",
+            if policies.len() == 1 { "does" } else { "do" }
+        );
+        Refusal::new(Reason::PolicyForbidden, message, remedy)
+            .ruled(Ruling { policies: policies.into_iter().collect(), ..Ruling::default() })
     }
 
     fn denied(&self, question: Question<'_>, why: &str) -> Refusal {
@@ -158,6 +206,26 @@ impl fmt::Display for Question<'_> {
     }
 }
 
+/// Whoever asks with their groups, the targets with theirs, and the claims of a workload.
+fn entities<'a>(
+    vocabulary: &Vocabulary,
+    identity: &Identity,
+    principal: &EntityUid,
+    targets: impl Iterator<Item = &'a Target>,
+) -> Result<Entities, Refusal> {
+    let groups = identity.groups.iter().map(|group| uid(&vocabulary.group, group.as_str())).collect();
+    let targets: BTreeMap<_, &Target> = targets.map(|target| (&target.name, target)).collect();
+    let target_groups: BTreeSet<&TargetGroupName> = targets.values().flat_map(|target| &target.groups).collect();
+    let all = HashSet::from([uid(&vocabulary.target_group, ALL)]);
+    let mut entities = vec![Entity::new_no_attrs(principal.clone(), groups)];
+    entities.extend(target_groups.iter().map(|group| Entity::new_no_attrs(uid(&vocabulary.target_group, group.as_str()), all.clone())));
+    for target in targets.values() {
+        entities.push(target_entity(vocabulary, target)?);
+    }
+    entities.extend(workload_entity(vocabulary, identity)?);
+    Entities::from_entities(entities, None).map_err(unevaluable)
+}
+
 fn target_entity(vocabulary: &Vocabulary, target: &Target) -> Result<Entity, Refusal> {
     let groups = target.groups.iter().map(TargetGroupName::as_str).chain([ALL]);
     let parents: HashSet<EntityUid> = groups.map(|group| uid(&vocabulary.target_group, group)).collect();
@@ -165,20 +233,14 @@ fn target_entity(vocabulary: &Vocabulary, target: &Target) -> Result<Entity, Ref
     Entity::new(uid(&vocabulary.target, target.name.as_str()), attributes, parents).map_err(unevaluable)
 }
 
-/// What every action's context holds: from where, when, and how the identity was proven.
-fn conditions(identity: &Identity, context: &Context) -> Result<Vec<(String, Value)>, Refusal> {
-    let proven_at = i64::try_from(identity.proven_at).unwrap_or(i64::MAX);
-    let age = context.now.unix_timestamp().saturating_sub(proven_at);
-    let method = Value::new_string(identity.proof.method().to_owned());
-    let authentication = Value::new_record([("method".to_owned(), method), ("age_seconds".to_owned(), Value::new_long(age))]);
-    let now = context.now.to_utc();
-    let (date, (hour, minute, second)) = (now.date(), now.time().as_hms());
-    let now = format!("{date}T{hour:02}:{minute:02}:{second:02}Z");
-    Ok(vec![
-        ("source".to_owned(), Value::new_ip(context.source.to_canonical().to_string())),
-        ("now".to_owned(), Value::new_datetime(now)),
-        ("authentication".to_owned(), authentication.map_err(unevaluable)?),
-    ])
+/// What holds the claims of a workload's token, if there are any.
+fn workload_entity(vocabulary: &Vocabulary, identity: &Identity) -> Result<Option<Entity>, Refusal> {
+    let claims = &identity.evidence.claims;
+    if claims.is_empty() {
+        return Ok(None);
+    }
+    let tags = claims.iter().map(|(name, value)| (name.clone(), Value::new_string(value.clone())));
+    Entity::new_with_tags(uid(&vocabulary.workload, WORKLOAD), [], HashSet::new(), tags).map(Some).map_err(unevaluable)
 }
 
 fn unevaluable(cause: impl fmt::Display) -> Refusal {

@@ -2,9 +2,11 @@
 
 use super::{
     load::{PolicyError, PolicySource},
+    parts::Parts,
     schema::Vocabulary,
 };
 use crate::{
+    context::NamedNetworks,
     role::Roles,
     target::{ALL, Inventory},
 };
@@ -18,13 +20,15 @@ pub(super) struct Statement {
     /// The line it begins at, counted from 1.
     pub(super) line: usize,
     pub(super) policy: Policy,
+    /// What it is made of.
+    pub(super) parts: Option<Parts>,
     text: String,
 }
 
 impl Statement {
     pub(super) fn new(source: &PolicySource, line: usize, policy: &Policy, id: &str) -> Self {
         let text = policy.to_cedar().unwrap_or_default();
-        Self { file: source.name.clone(), line, policy: policy.new_id(PolicyId::new(id)), text }
+        Self { file: source.name.clone(), line, policy: policy.new_id(PolicyId::new(id)), parts: Parts::of(policy), text }
     }
 
     pub(super) fn id(&self) -> &str {
@@ -35,8 +39,14 @@ impl Statement {
         PolicyError { file: self.file.clone(), line, cause: cause.into(), remedy: remedy.into() }
     }
 
-    /// The roles, targets and target groups that it names and nobody has defined.
-    pub(super) fn unknown_names(&self, vocabulary: &Vocabulary, roles: &Roles, inventory: &Inventory) -> Vec<PolicyError> {
+    /// The roles, targets, target groups and networks that it names and nobody has defined.
+    pub(super) fn unknown_names(
+        &self,
+        vocabulary: &Vocabulary,
+        roles: &Roles,
+        inventory: &Inventory,
+        networks: &NamedNetworks,
+    ) -> Vec<PolicyError> {
         let names: BTreeSet<EntityUid> = self.policy.entity_literals().into_iter().collect();
         let unknown = names.iter().filter_map(|name| {
             let text = name.id().unescaped();
@@ -45,6 +55,9 @@ impl Statement {
                 target if *target == vocabulary.target => (inventory.get(text).is_some(), "correct the name, or add the target"),
                 group if *group == vocabulary.target_group => {
                     (is_target_group(inventory, text), "correct the name, or put a target into it")
+                }
+                network if *network == vocabulary.network => {
+                    (networks.contains(text), "correct the name, or define the network under [networks]")
                 }
                 _ => return None,
             };

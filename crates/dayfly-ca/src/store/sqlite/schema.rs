@@ -12,6 +12,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0002_revocations.sql"),
     include_str!("migrations/0003_hosts.sql"),
     include_str!("migrations/0004_rotations.sql"),
+    include_str!("migrations/0005_evidence.sql"),
 ];
 
 /// Brings the schema to the newest version. Refuses one that is newer still, and a file of another program.
