@@ -8,10 +8,16 @@ use crate::{
 use dayfly_api::bastion::Inventory;
 use dayfly_core::{name::BastionName, target::Mode};
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
-use tokio::sync::{Notify, watch};
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
 
 /// How often certificates are looked at.
 const CERTIFICATES: Duration = Duration::from_secs(60);
+
+/// How often the CA is told what it was told before.
+const TELL_AGAIN: Duration = Duration::from_secs(10 * 60);
 
 /// Keeps the snapshot fresh.
 pub struct InventoryWatch {
@@ -66,6 +72,7 @@ impl InventoryWatch {
     /// Asks again every `interval`, and whenever `now` is notified, for ever.
     pub async fn run(mut self, interval: Duration, now: Arc<Notify>) {
         let mut is_away = false;
+        let mut last_told = Instant::now();
         self.tell().await;
         loop {
             let _ = tokio::time::timeout(interval, now.notified()).await;
@@ -76,6 +83,10 @@ impl InventoryWatch {
                     tracing::warn!(error, "targets and revocations cannot be refreshed")
                 }
                 Err(_) => {}
+            }
+            // Now and then once more: the CA may have been set back to what it knew yesterday.
+            if last_told.elapsed() >= TELL_AGAIN {
+                (self.told, last_told) = (None, Instant::now());
             }
             self.tell().await;
         }
@@ -90,7 +101,7 @@ impl InventoryWatch {
         match self.authority.report_trust(&trusted).await {
             Ok(()) => self.told = Some(trusted),
             // It is told again with the next refresh.
-            Err(error) => tracing::debug!(%error, "the CA could not be told which keys are trusted here"),
+            Err(error) => tracing::warn!(%error, "the CA could not be told which keys are trusted here: a rotation of them waits for that"),
         }
     }
 
@@ -119,14 +130,11 @@ impl InventoryWatch {
 pub async fn renew_certificates(bastion: Arc<Bastion>, host: HostIdentity) {
     let mut snapshot = bastion.snapshot.clone();
     loop {
-        host.renew_if_due().await;
-        let recorded: Vec<_> = snapshot
-            .borrow_and_update()
-            .inventory()
-            .iter()
-            .filter(|target| target.mode == Mode::Record)
-            .map(|target| target.name.clone())
-            .collect();
+        let current = snapshot.borrow_and_update().clone();
+        host.renew_if_due(current.revocations()).await;
+        bastion.inner_hosts.forget_revoked(current.revocations());
+        let recorded: Vec<_> =
+            current.inventory().iter().filter(|target| target.mode == Mode::Record).map(|target| target.name.clone()).collect();
         for target in recorded {
             // What fails is traced where it fails, and tried again by whoever wants to log in.
             let _ = bastion.inner_hosts.config(&target).await;

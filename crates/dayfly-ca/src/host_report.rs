@@ -18,7 +18,7 @@ use dayfly_core::{
 use std::collections::BTreeSet;
 
 /// The most keys that a host or a bastion names: more than ever sign at a time.
-const MOST_KEYS: usize = 64;
+const MOST_KEYS: usize = 1024;
 
 /// The length of a SHA-256 in hexadecimal.
 const DIGEST_LENGTH: usize = 64;

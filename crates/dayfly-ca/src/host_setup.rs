@@ -21,7 +21,7 @@ pub async fn setup(authority: &Authority, host: &Host) -> Result<HostSetup, Fail
     Ok(HostSetup {
         host: host.name.clone(),
         names: host.names.clone(),
-        host_ca: ca_keys(authority, Purpose::Host)?,
+        host_ca: ca_keys(authority, Purpose::Host).await?,
         logins,
         stale_after_seconds: authority.hosts.stale_after.as_secs(),
     })
@@ -29,7 +29,7 @@ pub async fn setup(authority: &Authority, host: &Host) -> Result<HostSetup, Fail
 
 async fn target_logins(authority: &Authority, host: &Host, name: &TargetName) -> Result<HostLogins, Failure> {
     let bastions = authority.store.bastions().await?;
-    let book = authority.rules.load();
+    let book = authority.rules.load_full();
     let target = book.inventory.get(name.as_str()).ok_or_else(|| gone(host, name))?;
     let accounts = logins(&book.roles, target);
     let (purpose, from) = match target.mode {
@@ -44,7 +44,7 @@ async fn target_logins(authority: &Authority, host: &Host, name: &TargetName) ->
     // A recorded target that no bastion serves lets nobody in, rather than everybody from anywhere.
     let accounts = if from.as_ref().is_some_and(BTreeSet::is_empty) { BTreeMap::new() } else { accounts };
     let Target { name, mode, .. } = target.clone();
-    Ok(HostLogins { target: name, mode, trusted_ca: ca_keys(authority, purpose)?, accounts, from })
+    Ok(HostLogins { target: name, mode, trusted_ca: ca_keys(authority, purpose).await?, accounts, from })
 }
 
 fn gone(host: &Host, target: &TargetName) -> Refusal {

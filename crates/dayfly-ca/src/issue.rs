@@ -14,6 +14,7 @@ use crate::{
         possession::{Bond, proven_key},
     },
     store::{Certificate, Change, StoreError, Unique},
+    trust::digest,
 };
 use dayfly_api::certificate::{CertificateRequest as Asked, IssuedCertificate};
 use dayfly_core::{
@@ -117,12 +118,12 @@ async fn mint_once(
         evidence: Some(call.identity.evidence.clone()),
     };
     match authority.store.commit(Change::AddCertificate(record), issued).await {
-        Ok(_) => Ok(reply(authority, certificate, serial, grant, expires_at)),
+        Ok(_) => Ok(reply(certificate, serial, grant, expires_at, digest(authority).await?)),
         Err(error) => Err(failed(Failure::Store(error)).await),
     }
 }
 
-fn reply(authority: &Authority, certificate: String, serial: u64, grant: &Grant, expires_at: OffsetDateTime) -> IssuedCertificate {
+fn reply(certificate: String, serial: u64, grant: &Grant, expires_at: OffsetDateTime, authorities: String) -> IssuedCertificate {
     IssuedCertificate {
         certificate,
         serial,
@@ -133,7 +134,7 @@ fn reply(authority: &Authority, certificate: String, serial: u64, grant: &Grant,
         expires_at,
         policies: grant.explanation().policies.iter().cloned().collect(),
         narrowed: grant.explanation().narrowed.clone(),
-        authorities: authority.keyring.digest(),
+        authorities,
     }
 }
 

@@ -18,7 +18,10 @@ use crate::{
     failure::Failure,
     host_certificate::HOST_TTL_SECONDS,
     mistake::Mistake,
-    signer::keyring::{AuthorityKeys, former, latest},
+    signer::{
+        away::AwaySigner,
+        keyring::{AuthorityKeys, former, latest},
+    },
     store::{
         Change, StoreError, Unique,
         rotation::{RotationRecord, RotationStep},
@@ -36,6 +39,9 @@ use std::{sync::Arc, time::Duration};
 
 /// How often the CA looks whether a step can be taken.
 pub const INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long it waits at most before it tries again what failed.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Opens the keys that rotations lead to, wherever they are kept.
 pub trait NextKeys: Send + Sync {
@@ -60,35 +66,45 @@ impl From<StoreError> for Stuck {
     }
 }
 
-/// Takes every step that can be taken, again and again. What cannot be is in the log once, and tried again.
-pub async fn keep_turning(authority: &Authority, keys: &dyn NextKeys) {
-    let mut last_failure = [const { None }; Purpose::ALL.len()];
+/// Takes every step of every authority's rotation that can be taken, again and again. One that is held up holds no other up.
+pub async fn keep_turning(authority: &Authority, keys: Arc<dyn NextKeys>) {
+    let [user, session, host, inner_host] = Purpose::ALL.map(|purpose| keep_turning_one(authority, &keys, purpose));
+    tokio::join!(user, session, host, inner_host);
+}
+
+/// What cannot be done is in the log once, and tried again, less often each time.
+async fn keep_turning_one(authority: &Authority, keys: &Arc<dyn NextKeys>, purpose: Purpose) {
+    let (mut last_failure, mut pause) = (None, INTERVAL);
     loop {
-        for (purpose, last) in Purpose::ALL.into_iter().zip(&mut last_failure) {
-            let failure = turn(authority, keys, purpose).await.err().map(|stuck| stuck.to_string());
-            if let Some(detail) = failure.as_ref().filter(|detail| last.as_ref() != Some(*detail)) {
-                tracing::error!(%purpose, "a rotation is stuck: {detail}");
-                let event = authority.event(Event::RotationFailed, Outcome::Failed).fact("purpose", purpose).detail(detail);
-                if let Err(error) = authority.store.commit(Change::None, event).await {
-                    tracing::error!(%error, "that could not be logged");
-                }
+        let failure = turn(authority, keys, purpose).await.err().map(|stuck| stuck.to_string());
+        if let Some(detail) = failure.as_ref().filter(|detail| last_failure.as_ref() != Some(*detail)) {
+            tracing::error!(%purpose, "a rotation is stuck: {detail}");
+            let event = authority.event(Event::RotationFailed, Outcome::Failed).fact("purpose", purpose).detail(detail);
+            if let Err(error) = authority.store.commit(Change::None, event).await {
+                tracing::error!(%error, "that could not be logged");
             }
-            *last = failure;
         }
-        tokio::time::sleep(INTERVAL).await;
+        pause = if failure.is_some() { pause.saturating_mul(2).min(LONGEST_PAUSE) } else { INTERVAL };
+        last_failure = failure;
+        tokio::time::sleep(pause).await;
     }
 }
 
 /// Takes every step of one authority's rotation that can be taken now, and has the keyring say what the store says.
-pub async fn turn(authority: &Authority, keys: &dyn NextKeys, purpose: Purpose) -> Result<(), Stuck> {
+pub async fn turn(authority: &Authority, keys: &Arc<dyn NextKeys>, purpose: Purpose) -> Result<(), Stuck> {
     loop {
         let rotations = authority.store.rotations().await?;
         let Some(record) = latest(&rotations, purpose) else { return Ok(()) };
-        follow(authority, keys, &rotations, record)?;
+        follow(authority, keys, &rotations, record).await?;
         let book = authority.rules.load_full();
         let told_after = authority.rotation.people_told_after.as_secs();
-        let holders = holders(authority.store.as_ref(), &book.inventory, &rotations, record, told_after).await?;
-        let Ok(step) = record.rotation.next(authority.clock.unix_seconds(), &holders) else { return Ok(()) };
+        let holders = match record.rotation.stage {
+            Stage::Published { .. } => holders(authority.store.as_ref(), &book.inventory, &rotations, record, told_after).await?,
+            // Nobody else is waited for.
+            _ => Vec::new(),
+        };
+        let old_is_revoked = authority.revocations.current().await?.cover_key(&record.old_key);
+        let Ok(step) = record.rotation.next(authority.clock.unix_seconds(), &holders, old_is_revoked) else { return Ok(()) };
         let taken = match step {
             Step::Publish => publish(authority, keys, &rotations, record).await,
             Step::Switch { despite } => switch(authority, keys, &rotations, record, &despite, &book).await,
@@ -102,25 +118,48 @@ pub async fn turn(authority: &Authority, keys: &dyn NextKeys, purpose: Purpose) 
     }
 }
 
-/// Has the keyring say what the store says, whoever wrote it there.
-fn follow(authority: &Authority, keys: &dyn NextKeys, rotations: &[RotationRecord], record: &RotationRecord) -> Result<(), Stuck> {
+/// Has the keyring say what the store says, whoever wrote it there. A key that ought to sign and cannot be opened signs nothing, and no other in its place.
+async fn follow(
+    authority: &Authority,
+    keys: &Arc<dyn NextKeys>,
+    rotations: &[RotationRecord],
+    record: &RotationRecord,
+) -> Result<(), Stuck> {
     let purpose = record.rotation.purpose;
-    let (now, trusted) = (authority.keyring.of(purpose), record.trusted_keys());
-    if now.trusted == trusted && now.signer.public_key() == record.signing_key() {
+    let (now, trusted, signs) = (authority.keyring.of(purpose), record.trusted_keys(), record.signing_key());
+    let signs_already = now.is_there && now.signer.public_key() == signs;
+    if now.trusted == trusted && signs_already {
         return Ok(());
     }
-    let signer = if now.signer.public_key() == record.signing_key() {
-        Arc::clone(&now.signer)
-    } else {
-        keys.open(purpose, rotations, record.signing_key())?
+    let opened = if signs_already { Ok(Arc::clone(&now.signer)) } else { open(keys, rotations, purpose, signs).await };
+    let (signer, is_there, stuck): (Arc<dyn Signer>, _, _) = match opened {
+        Ok(signer) => (signer, true, Ok(())),
+        Err(stuck) => (Arc::new(AwaySigner::new(signs.clone(), stuck.to_string())), false, Err(stuck)),
     };
-    authority.keyring.turn(purpose, AuthorityKeys { signer, trusted, former: former(rotations, purpose) });
+    authority.keyring.turn(purpose, AuthorityKeys { signer, is_there, trusted, former: former(rotations, purpose) });
     tracing::info!(%purpose, stage = record.rotation.stage.as_str(), "an authority's keys have changed");
-    Ok(())
+    stuck
+}
+
+/// Opens a key on a thread where nobody else waits.
+async fn open(
+    keys: &Arc<dyn NextKeys>,
+    rotations: &[RotationRecord],
+    purpose: Purpose,
+    wanted: &KeyData,
+) -> Result<Arc<dyn Signer>, Stuck> {
+    let (keys, rotations, wanted) = (Arc::clone(keys), rotations.to_vec(), wanted.clone());
+    let opened = tokio::task::spawn_blocking(move || keys.open(purpose, &rotations, &wanted)).await.map_err(Failure::from)?;
+    Ok(opened?)
 }
 
 /// Both keys are trusted from here on. The new one has shown that it signs, and the old one has vouched for it.
-async fn publish(authority: &Authority, keys: &dyn NextKeys, rotations: &[RotationRecord], record: &RotationRecord) -> Result<(), Stuck> {
+async fn publish(
+    authority: &Authority,
+    keys: &Arc<dyn NextKeys>,
+    rotations: &[RotationRecord],
+    record: &RotationRecord,
+) -> Result<(), Stuck> {
     prove(keys, rotations, record).await?;
     let (purpose, new) = (record.rotation.purpose, record.new_key.clone());
     let old = authority.keyring.signer(purpose);
@@ -133,7 +172,7 @@ async fn publish(authority: &Authority, keys: &dyn NextKeys, rotations: &[Rotati
 /// The new key signs from here on. What the old one has signed, or is about to, ends before it is retired.
 async fn switch(
     authority: &Authority,
-    keys: &dyn NextKeys,
+    keys: &Arc<dyn NextKeys>,
     rotations: &[RotationRecord],
     record: &RotationRecord,
     despite: &[String],
@@ -149,9 +188,9 @@ async fn switch(
 }
 
 /// Whether the new key signs, wherever it is kept. Before anybody depends on it.
-async fn prove(keys: &dyn NextKeys, rotations: &[RotationRecord], record: &RotationRecord) -> Result<(), Stuck> {
+async fn prove(keys: &Arc<dyn NextKeys>, rotations: &[RotationRecord], record: &RotationRecord) -> Result<(), Stuck> {
     let purpose = record.rotation.purpose;
-    let new = keys.open(purpose, rotations, &record.new_key)?;
+    let new = open(keys, rotations, purpose, &record.new_key).await?;
     let key = record.new_key.clone();
     let proof = with_signer(&new, move |new| Endorsement::make(new, purpose, &key)).await.map_err(Failure::from)?;
     proof.map(drop).map_err(|error| Stuck::Failure(error.into()))

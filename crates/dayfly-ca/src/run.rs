@@ -47,7 +47,7 @@ async fn serve(path: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
     out.flush()?;
     let (service_of_reloads, service_of_rotations) = (Arc::clone(&service), Arc::clone(&service));
     let reloads = tokio::spawn(reload_at(hangup, path.to_owned(), service_of_reloads, tls));
-    let rotations = tokio::spawn(async move { keep_turning(service_of_rotations.authority(), &next_keys).await });
+    let rotations = tokio::spawn(async move { keep_turning(service_of_rotations.authority(), Arc::new(next_keys)).await });
     server.run(stop.wait()).await;
     reloads.abort();
     rotations.abort();

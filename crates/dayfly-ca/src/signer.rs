@@ -11,6 +11,7 @@ use ssh_key::{Mpint, encoding::Encode};
 use std::sync::Arc;
 
 pub mod agent;
+pub mod away;
 pub mod configured;
 pub mod file;
 pub mod generate;

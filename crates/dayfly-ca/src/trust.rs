@@ -9,24 +9,41 @@ pub use revocation_list::{LatestList, RevocationList, revocation_list};
 use crate::{authority::Authority, failure::Failure};
 use dayfly_api::trust::Trust;
 use dayfly_core::{
-    rotation::{Endorsement, Purpose},
+    rotation::{Endorsement, Purpose, Stage, keys_digest},
     target::{Inventory, Target},
 };
 use ssh_key::{PublicKey, public::KeyData};
 
 /// The keys of an authority that are trusted, one OpenSSH line each that names the purpose. The one that signs stands first.
-pub fn ca_keys(authority: &Authority, purpose: Purpose) -> Result<Vec<String>, Failure> {
+pub async fn ca_keys(authority: &Authority, purpose: Purpose) -> Result<Vec<String>, Failure> {
     let comment = format!("dayfly-{purpose}-ca");
-    authority.keyring.of(purpose).trusted.iter().map(|key| line(key, &comment)).collect()
+    keys(authority, purpose).await?.iter().map(|key| line(key, &comment)).collect()
+}
+
+/// Which keys these are ([`keys_digest`]): a tool that holds others asks what to trust.
+pub async fn digest(authority: &Authority) -> Result<String, Failure> {
+    let mut served = [const { Vec::new() }; Purpose::ALL.len()];
+    for (purpose, served) in Purpose::ALL.into_iter().zip(&mut served) {
+        *served = keys(authority, purpose).await?;
+    }
+    Ok(keys_digest(served.each_ref().map(Vec::as_slice)))
+}
+
+/// A key that was revoked is told to nobody beside another; alone, it is: whoever asks hears of the revocation, too.
+async fn keys(authority: &Authority, purpose: Purpose) -> Result<Vec<KeyData>, Failure> {
+    let revocations = authority.revocations.current().await?;
+    let trusted = authority.keyring.of(purpose).trusted.clone();
+    let alive: Vec<KeyData> = trusted.iter().filter(|key| !revocations.cover_key(key)).cloned().collect();
+    Ok(if alive.is_empty() { trusted } else { alive })
 }
 
 /// All of it.
 pub async fn trust(authority: &Authority) -> Result<Trust, Failure> {
     Ok(Trust {
-        user_ca: ca_keys(authority, Purpose::User)?,
-        session_ca: ca_keys(authority, Purpose::Session)?,
-        host_ca: ca_keys(authority, Purpose::Host)?,
-        inner_host_ca: ca_keys(authority, Purpose::InnerHost)?,
+        user_ca: ca_keys(authority, Purpose::User).await?,
+        session_ca: ca_keys(authority, Purpose::Session).await?,
+        host_ca: ca_keys(authority, Purpose::Host).await?,
+        inner_host_ca: ca_keys(authority, Purpose::InnerHost).await?,
         log_key: line(authority.keyring.log.public_key(), "dayfly-log")?,
         known_hosts: known_hosts_lines(authority).await?,
         endorsements: endorsements(authority).await?,
@@ -36,15 +53,15 @@ pub async fn trust(authority: &Authority) -> Result<Trust, Failure> {
 /// The lines for `known_hosts`.
 pub async fn known_hosts_lines(authority: &Authority) -> Result<Vec<String>, Failure> {
     let bastions = authority.store.bastions().await?;
-    let (host_ca, inner_host_ca) = (ca_keys(authority, Purpose::Host)?, ca_keys(authority, Purpose::InnerHost)?);
-    let book = authority.rules.load();
-    let targets = targets(authority, &book.inventory)?;
+    let (host_ca, inner_host_ca) = (ca_keys(authority, Purpose::Host).await?, ca_keys(authority, Purpose::InnerHost).await?);
+    let book = authority.rules.load_full();
+    let targets = targets(authority, &book.inventory, |_| true).await?;
     Ok(known_hosts(&bastions, &targets, &host_ca, &inner_host_ca))
 }
 
 /// The targets as they are recognised now: whose host CA is this one, whatever key of it the configuration names, is recognised by all that it has now.
-pub fn targets(authority: &Authority, inventory: &Inventory) -> Result<Vec<Target>, Failure> {
-    let (own, lines) = (authority.keyring.of(Purpose::Host).ever(), ca_keys(authority, Purpose::Host)?);
+pub async fn targets(authority: &Authority, inventory: &Inventory, is_wanted: impl Fn(&Target) -> bool) -> Result<Vec<Target>, Failure> {
+    let (own, lines) = (authority.keyring.of(Purpose::Host).ever(), ca_keys(authority, Purpose::Host).await?);
     let current = |target: &Target| {
         let mut target = target.clone();
         if is_recognised_by(&target, &own) {
@@ -53,7 +70,7 @@ pub fn targets(authority: &Authority, inventory: &Inventory) -> Result<Vec<Targe
         }
         target
     };
-    Ok(inventory.iter().map(current).collect())
+    Ok(inventory.iter().filter(|target| is_wanted(target)).map(current).collect())
 }
 
 /// Whether a target is recognised by certificates of one of these keys.
@@ -69,8 +86,8 @@ fn is_one_of(line: &str, keys: &[KeyData]) -> bool {
 async fn endorsements(authority: &Authority) -> Result<Vec<Endorsement>, Failure> {
     let revocations = authority.revocations.current().await?;
     let rotations = authority.store.rotations().await?;
-    let given =
-        rotations.into_iter().filter_map(|record| Some((record.rotation.purpose, record.old_key, record.new_key, record.endorsement?)));
+    let standing = rotations.into_iter().filter(|record| record.rotation.stage != Stage::Abandoned);
+    let given = standing.filter_map(|record| Some((record.rotation.purpose, record.old_key, record.new_key, record.endorsement?)));
     let alive = given.filter(|(_, old, new, _)| !revocations.cover_key(old) && !revocations.cover_key(new));
     alive.map(|(purpose, _, new, signature)| Ok(Endorsement { purpose, key: line(&new, "")?, signature })).collect()
 }

@@ -40,9 +40,13 @@ impl Connection {
         if !login::same_authorities(&self.trust, &trust) {
             return Err(other_authorities(&self.login.url));
         }
-        Login::write_trust(&self.state, &trust)?;
+        // The files first: whoever holds the new keys is not told of them again.
+        let problems = KnownHostsFiles::refresh(&self.state, &trust.known_hosts)?;
+        if problems.is_empty() {
+            Login::write_trust(&self.state, &trust)?;
+        }
         self.trust = trust;
-        KnownHostsFiles::refresh(&self.state, &self.trust.known_hosts)
+        Ok(problems)
     }
 
     /// Catches up if these are not the keys that are trusted here: a CA tells with each certificate which it has.

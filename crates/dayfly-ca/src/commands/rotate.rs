@@ -18,7 +18,12 @@ use crate::{
 };
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
-use dayfly_core::{audit::Event, rotation::Purpose, signature::fingerprint, signer::Signer};
+use dayfly_core::{
+    audit::{AuditEvent, Event},
+    rotation::{Purpose, Stage},
+    signature::fingerprint,
+    signer::Signer,
+};
 use ssh_key::public::KeyData;
 use std::{
     collections::BTreeSet,
@@ -50,6 +55,9 @@ Exit codes:
   2  the command line is wrong
   3  the configuration, or a file that it names, is wrong";
 
+/// The longest that any certificate lives, in seconds: a host's, 90 days.
+const LONGEST_LIFE: u64 = 90 * 24 * 60 * 60;
+
 /// Whose key, or how far all are.
 #[derive(Debug, Subcommand)]
 pub enum Rotate {
@@ -74,6 +82,10 @@ pub struct Turn {
     /// Give up the rotation that is under way: the old key stays. Not once the new one signs
     #[arg(long)]
     abandon: bool,
+    /// The old key is lost: the new one signs at once. Nobody vouches for it, and whoever was not told of it is locked out: hosts and bastions for minutes,
+    /// people until they log in again with --accept-new-keys
+    #[arg(long, conflicts_with_all = ["abandon", "despite"])]
+    without_old_key: bool,
     /// Print JSON, an object, as `rotate status --json` prints an array of
     #[arg(long)]
     json: bool,
@@ -104,16 +116,26 @@ impl Turn {
                 wait(rotate::abandon(&store, record, event(Event::RotationAbandoned)))??;
                 let place = place_in_words(&settings.keys, purpose, record);
                 if !self.json {
-                    writeln!(out, "the rotation of the {purpose} CA is abandoned, and its key stays. The other one is of no use: {place}")?;
+                    writeln!(out, "the rotation of the {purpose} CA is abandoned, and its key stays. The other one: {place}")?;
+                    writeln!(
+                        out,
+                        "Take it out of what was set up by hand. If others may have it: dayfly-ca revoke ca {}",
+                        fingerprint(&record.new_key)
+                    )?;
                 }
             }
             None if self.abandon => bail!("no rotation of the {purpose} CA is under way: `dayfly-ca rotate status` shows them"),
+            Some(_) if self.without_old_key => bail!("a rotation of the {purpose} CA is under way: abandon it first"),
             Some(record) if !despite.is_empty() => {
                 wait(rotate::despite(&store, record, despite, event(Event::RotationDespite)))??;
             }
             Some(_) => {}
             None => {
-                let record = begin(&settings, &store, &rotations, purpose, despite)?;
+                let record = if self.without_old_key {
+                    begin_anew(&settings, &store, &rotations, purpose)?
+                } else {
+                    begin(&settings, &store, &rotations, purpose, despite)?
+                };
                 if !self.json {
                     let place = place_in_words(&settings.keys, purpose, &record);
                     writeln!(out, "the {purpose} CA is to have the key {}: {place}", fingerprint(&record.new_key))?;
@@ -146,15 +168,42 @@ fn begin(
         Purpose::ALL.into_iter().flat_map(|purpose| keyring.of(purpose).ever()).chain([keyring.log.public_key().clone()]).collect();
     let old_key = keyring.signer(purpose).public_key().clone();
     let about = event(Event::RotationPrepared);
-    let (new_key, file) = match settings.keys.next.get(&purpose) {
-        Some(next) => (proven(open(next, &secrets)?)?, None),
-        None => {
-            let (key, file) = make(settings, rotations, purpose, &secrets, &about.time.date().to_string())?;
-            (key, Some(file))
-        }
+    let (new_key, file) = new_key(settings, rotations, purpose, &secrets, &about.time.date().to_string())?;
+    let prepared = Prepared { purpose, old_key, new_key, file, despite, stage: Stage::Prepared };
+    put_down(store, prepared, &in_use, about)
+}
+
+/// The same where the key that signs is lost: nobody can vouch for the new one.
+fn begin_anew(settings: &Settings, store: &SqliteStore, rotations: &[RotationRecord], purpose: Purpose) -> anyhow::Result<RotationRecord> {
+    let Some(latest) = latest(rotations, purpose) else {
+        bail!("no rotation remembers the {purpose} CA's key: name another one as {} in ca.toml", settings.keys.of(purpose).purpose)
     };
-    let prepared = Prepared { purpose, old_key, new_key, file: file.clone(), despite };
-    wait(rotate::prepare(store, prepared, &in_use, about))?.map_err(|failure| match (failure, file) {
+    let secrets = Secrets::of_this_process();
+    let about = event(Event::RotationSwitched).fact("without_old_key", true);
+    let (new_key, file) = new_key(settings, rotations, purpose, &secrets, &about.time.date().to_string())?;
+    let now = u64::try_from(about.time.unix_timestamp()).unwrap_or_default();
+    let last_end = wait(store.last_end(purpose))??.max(now.saturating_add(LONGEST_LIFE));
+    let (old_key, stage) = (latest.signing_key().clone(), Stage::Switched { last_end });
+    put_down(store, Prepared { purpose, old_key, new_key, file, despite: BTreeSet::new(), stage }, &[], about)
+}
+
+/// The key that `[keys.next]` names, or a new file.
+fn new_key(
+    settings: &Settings,
+    rotations: &[RotationRecord],
+    purpose: Purpose,
+    secrets: &Secrets,
+    date: &str,
+) -> anyhow::Result<(KeyData, Option<PathBuf>)> {
+    match settings.keys.next.get(&purpose) {
+        Some(next) => Ok((proven(open(next, secrets)?)?, None)),
+        None => make(settings, rotations, purpose, secrets, date).map(|(key, file)| (key, Some(file))),
+    }
+}
+
+fn put_down(store: &SqliteStore, prepared: Prepared, in_use: &[KeyData], about: AuditEvent) -> anyhow::Result<RotationRecord> {
+    let file = prepared.file.clone();
+    wait(rotate::prepare(store, prepared, in_use, about))?.map_err(|failure| match (failure, file) {
         (crate::failure::Failure::Refused(refusal), _) => anyhow::anyhow!("{}: {}", refusal.message, refusal.remedy),
         (failure, None) => failure.into(),
         (failure, Some(file)) => anyhow::Error::from(failure).context(format!("{} was made and is of no use", file.display())),

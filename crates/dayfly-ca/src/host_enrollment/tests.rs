@@ -182,7 +182,7 @@ async fn row_29_a_recorded_target_is_told_of_the_session_ca_and_the_bastions_alo
     let ca = Installation::new();
     let setup: HostSetup = call(&ca, DB1, "GET", path::HOST_SETUP, "").await.unwrap();
     let logins = setup.logins.unwrap();
-    assert_eq!(logins.trusted_ca, ca_keys(ca.authority(), Authority::Session).unwrap());
+    assert_eq!(logins.trusted_ca, ca_keys(ca.authority(), Authority::Session).await.unwrap());
     let accounts = serde_json::to_value(&logins.accounts).unwrap();
     assert_eq!(accounts, json!({"deploy": ["deploy@db1"]}));
     // `gate` serves everything, `side` only the web.
@@ -215,7 +215,7 @@ async fn a_passthrough_target_is_told_of_the_user_ca() {
     let body = json!({"token": WEB1_TOKEN}).to_string();
     let setup: HostSetup = call(&ca, FRESH, "POST", path::HOST_ENROLLMENT_PREVIEW, &body).await.unwrap();
     let logins = setup.logins.unwrap();
-    assert_eq!(logins.trusted_ca, ca_keys(ca.authority(), Authority::User).unwrap());
+    assert_eq!(logins.trusted_ca, ca_keys(ca.authority(), Authority::User).await.unwrap());
     assert_eq!(logins.from, None);
     assert_eq!(setup.stale_after_seconds, 3600);
     // A look costs nothing.

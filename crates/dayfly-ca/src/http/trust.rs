@@ -79,7 +79,7 @@ pub(super) async fn known_hosts(State(service): State<Arc<Service>>) -> Result<R
 )]
 pub(super) async fn ca_key(State(service): State<Arc<Service>>, Path(purpose): Path<String>) -> Result<Response, HttpProblem> {
     let Ok(purpose) = purpose.parse::<Purpose>() else { return Err(problem::not_found().await) };
-    let text: String = trust::ca_keys(&service.authority, purpose)?.into_iter().map(|line| line + "\n").collect();
+    let text: String = trust::ca_keys(&service.authority, purpose).await?.into_iter().map(|line| line + "\n").collect();
     Ok(([(header::CONTENT_TYPE, TEXT)], text).into_response())
 }
 

@@ -11,7 +11,7 @@ use dayfly_core::{
     target::{Inventory, Mode, Target},
 };
 use ssh_key::public::KeyData;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The holder that stands for everybody with a `known_hosts` file.
 const PEOPLE: &str = "people";
@@ -55,10 +55,11 @@ pub async fn holders(
     };
     if let Some(mode) = mode {
         let hosts = store.hosts().await?;
+        let enrolled = hosts.iter().filter(|host| !host.disabled && host.key.is_some());
+        let by_target: BTreeMap<_, &Host> = enrolled.filter_map(|host| Some((host.target.as_ref()?, host))).collect();
         for target in inventory.iter().filter(|target| target.mode == mode) {
             // A target that nobody enrolled as a host is set up by hand: nobody hears what it trusts.
-            let is_its = |host: &&Host| !host.disabled && host.key.is_some() && host.target.as_ref() == Some(&target.name);
-            let report = hosts.iter().find(is_its).and_then(|host| host.report.as_ref());
+            let report = by_target.get(&target.name).and_then(|host| host.report.as_ref());
             add(format!("target:{}", target.name), report.map(|report| &report.trusted));
         }
     }

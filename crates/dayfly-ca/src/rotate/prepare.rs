@@ -29,6 +29,8 @@ pub struct Prepared {
     pub file: Option<PathBuf>,
     /// Who may be left behind.
     pub despite: BTreeSet<String>,
+    /// Where it begins: [`Stage::Prepared`], unless the old key is lost.
+    pub stage: Stage,
 }
 
 /// Begins a rotation. `about` is the event, without its facts; its time is when the rotation was prepared. A key that serves another purpose, or did, or that
@@ -36,14 +38,15 @@ pub struct Prepared {
 pub async fn prepare(store: &dyn Store, prepared: Prepared, in_use: &[KeyData], about: AuditEvent) -> Result<RotationRecord, Failure> {
     let rotations = store.rotations().await?;
     let new = &prepared.new_key;
-    let was_here =
-        |record: &RotationRecord| record.old_key == *new || (record.new_key == *new && record.rotation.stage != Stage::Abandoned);
+    // One that was given up may be tried again, for what it was meant for: somebody may still trust it for that.
+    let may_return = |record: &RotationRecord| record.rotation.stage == Stage::Abandoned && record.rotation.purpose == prepared.purpose;
+    let was_here = |record: &RotationRecord| record.old_key == *new || (record.new_key == *new && !may_return(record));
     if in_use.contains(new) || rotations.iter().any(was_here) {
         let message = "the new key is one that the CA has, or had";
         return Err(Refusal::new(Reason::KeyInUse, message, "make a new one, and name it in [keys.next]").into());
     }
     authority_strength(new)?;
-    let rotation = Rotation { purpose: prepared.purpose, stage: Stage::Prepared, despite: prepared.despite };
+    let rotation = Rotation { purpose: prepared.purpose, stage: prepared.stage, despite: prepared.despite };
     let started_at = u64::try_from(about.time.unix_timestamp()).unwrap_or_default();
     let Prepared { old_key, new_key, file, .. } = prepared;
     let record = RotationRecord { rotation, old_key, new_key, file, endorsement: None, started_at };

@@ -39,6 +39,14 @@ impl NextKeys for Seeds {
     }
 }
 
+fn seeds() -> Arc<dyn NextKeys> {
+    Arc::new(Seeds::default())
+}
+
+fn as_next(keys: &Arc<Seeds>) -> Arc<dyn NextKeys> {
+    Arc::clone(keys) as _
+}
+
 fn key(seed: u8) -> KeyData {
     SeedSigner::new(seed).public_key().clone()
 }
@@ -48,7 +56,7 @@ fn about(ca: &Installation, event: Event) -> AuditEvent {
 }
 
 async fn begin(ca: &Installation, purpose: Purpose, old: u8, new: u8) -> Result<RotationRecord, Failure> {
-    let prepared = Prepared { purpose, old_key: key(old), new_key: key(new), file: None, despite: BTreeSet::new() };
+    let prepared = Prepared { purpose, old_key: key(old), new_key: key(new), file: None, despite: BTreeSet::new(), stage: Stage::Prepared };
     prepare(ca.store.as_ref(), prepared, &[key(USER_CA), key(SESSION_CA)], about(ca, Event::RotationPrepared)).await
 }
 
@@ -63,7 +71,7 @@ async fn waiting(ca: &Installation) -> Waiting {
     let authority = ca.authority();
     let told_after = authority.rotation.people_told_after.as_secs();
     let holders = holders(ca.store.as_ref(), &authority.rules.load().inventory, &rotations, record, told_after).await.unwrap();
-    record.rotation.next(authority.clock.unix_seconds(), &holders).unwrap_err()
+    record.rotation.next(authority.clock.unix_seconds(), &holders, false).unwrap_err()
 }
 
 fn awaited(names: &[&str]) -> Waiting {
@@ -85,7 +93,7 @@ fn enrolled(ca: &Installation, name: &str, seed: u8, trusted: &[u8]) {
 }
 
 async fn turn_user(ca: &Installation) {
-    turn(ca.authority(), &Seeds::default(), Purpose::User).await.unwrap();
+    turn(ca.authority(), &seeds(), Purpose::User).await.unwrap();
 }
 
 #[tokio::test]
@@ -141,20 +149,20 @@ async fn a_rotation_goes_from_key_to_key_and_locks_nobody_out() {
 #[tokio::test]
 async fn a_key_that_is_away_holds_the_rotation_up_and_nothing_else() {
     let ca = Installation::new();
-    let keys = Seeds::default();
+    let keys = Arc::new(Seeds::default());
     begin(&ca, Purpose::Session, SESSION_CA, NEXT).await.unwrap();
     keys.away.store(true, Ordering::SeqCst);
-    assert!(matches!(turn(ca.authority(), &keys, Purpose::Session).await, Err(Stuck::Key(_))));
+    assert!(matches!(turn(ca.authority(), &as_next(&keys), Purpose::Session).await, Err(Stuck::Key(_))));
     assert_eq!(stage(&ca).await, Stage::Prepared);
     keys.away.store(false, Ordering::SeqCst);
     enrolled(&ca, "db1", DB1, &[NEXT]);
     enrolled(&ca, "db2", GATE, &[SESSION_CA]);
-    turn(ca.authority(), &keys, Purpose::Session).await.unwrap();
+    turn(ca.authority(), &as_next(&keys), Purpose::Session).await.unwrap();
     assert_eq!(waiting(&ca).await, awaited(&["target:db2"]));
     // Away at the very moment of the switch: the old key goes on.
     keys.away.store(true, Ordering::SeqCst);
     enrolled(&ca, "db2", GATE, &[SESSION_CA, NEXT]);
-    assert!(turn(ca.authority(), &keys, Purpose::Session).await.is_err());
+    assert!(turn(ca.authority(), &as_next(&keys), Purpose::Session).await.is_err());
     assert!(matches!(stage(&ca).await, Stage::Published { .. }));
     assert_eq!(ca.authority().keyring.signer(Purpose::Session).public_key(), &key(SESSION_CA));
 }
@@ -164,7 +172,7 @@ async fn a_step_that_cannot_be_logged_is_not_taken() {
     let ca = Installation::new();
     begin(&ca, Purpose::User, USER_CA, NEXT).await.unwrap();
     ca.store.fail(|event| event == Event::RotationPublished);
-    assert!(turn(ca.authority(), &Seeds::default(), Purpose::User).await.is_err());
+    assert!(turn(ca.authority(), &seeds(), Purpose::User).await.is_err());
     assert_eq!(stage(&ca).await, Stage::Prepared);
     assert_eq!(trust(ca.authority()).await.unwrap().user_ca.len(), 1);
     // The next attempt goes on from there, as a CA does that was ended in the middle.
@@ -223,9 +231,16 @@ async fn row_29_a_key_that_serves_another_purpose_or_was_given_up_takes_nobodys_
     let ca = Installation::new();
     assert!(matches!(begin(&ca, Purpose::User, USER_CA, SESSION_CA).await, Err(Failure::Refused(_))), "the session CA's");
     assert!(matches!(begin(&ca, Purpose::User, USER_CA, USER_CA).await, Err(Failure::Refused(_))), "its own");
-    begin(&ca, Purpose::Host, HOST_CA, NEXT).await.unwrap();
+    let record = begin(&ca, Purpose::Host, HOST_CA, NEXT).await.unwrap();
     assert!(matches!(begin(&ca, Purpose::User, USER_CA, NEXT).await, Err(Failure::Refused(_))), "the host CA's next one");
     assert!(matches!(begin(&ca, Purpose::User, USER_CA, HOST_CA).await, Err(Failure::Refused(_))), "the host CA's");
+    turn(ca.authority(), &seeds(), Purpose::Host).await.unwrap();
+    assert_eq!(trust(ca.authority()).await.unwrap().endorsements.len(), 1);
+    let published = RotationRecord { rotation: Rotation { stage: stage(&ca).await, ..record.rotation.clone() }, ..record };
+    abandon(ca.store.as_ref(), &published, about(&ca, Event::RotationAbandoned)).await.unwrap();
+    assert!(matches!(begin(&ca, Purpose::User, USER_CA, NEXT).await, Err(Failure::Refused(_))), "somebody may still trust it for hosts");
+    assert!(trust(ca.authority()).await.unwrap().endorsements.is_empty(), "nobody vouches for it any more");
+    begin(&ca, Purpose::Host, HOST_CA, NEXT).await.unwrap();
 }
 
 #[tokio::test]
@@ -260,7 +275,7 @@ async fn a_target_that_the_host_ca_certifies_is_recognised_by_its_new_key_too() 
     book.inventory = dayfly_core::target::Inventory::new(targets.collect::<Vec<_>>()).unwrap();
     ca.authority().rules.store(Arc::new(book));
     begin(&ca, Purpose::Host, HOST_CA, NEXT).await.unwrap();
-    turn(ca.authority(), &Seeds::default(), Purpose::Host).await.unwrap();
+    turn(ca.authority(), &seeds(), Purpose::Host).await.unwrap();
     let gate = ca.bastion_call("gate").await.bastion;
     let told = crate::bastion_inventory::inventory(ca.authority(), &gate).await.unwrap();
     let web1 = told.targets.iter().find(|target| target.name.as_str() == "web1").unwrap();
@@ -274,13 +289,74 @@ async fn a_target_that_the_host_ca_certifies_is_recognised_by_its_new_key_too() 
     report("gate").await;
     report("side").await;
     ca.clock.advance(600);
-    turn(ca.authority(), &Seeds::default(), Purpose::Host).await.unwrap();
+    turn(ca.authority(), &seeds(), Purpose::Host).await.unwrap();
     let Stage::Switched { last_end } = stage(&ca).await else { panic!() };
     ca.clock.advance(i64::try_from(last_end - ca.clock.unix_seconds()).unwrap());
-    turn(ca.authority(), &Seeds::default(), Purpose::Host).await.unwrap();
+    turn(ca.authority(), &seeds(), Purpose::Host).await.unwrap();
     // ca.toml still names the old one, and it is good for nobody any more.
     let told = crate::bastion_inventory::inventory(ca.authority(), &gate).await.unwrap();
     let web1 = told.targets.iter().find(|target| target.name.as_str() == "web1").unwrap();
     assert_eq!(web1.host_ca.len(), 1);
     assert!(web1.host_ca[0].starts_with(&line(NEXT)));
+}
+
+/// A rotation of the user CA's key that has switched.
+async fn switched(ca: &Installation) {
+    begin(ca, Purpose::User, USER_CA, NEXT).await.unwrap();
+    for bastion in ["gate", "side"] {
+        bastion_reports(ca, bastion, &[NEXT]).await;
+    }
+    enrolled(ca, "web1", ALICE, &[NEXT]);
+    turn_user(ca).await;
+    assert!(matches!(stage(ca).await, Stage::Switched { .. }));
+}
+
+#[tokio::test]
+async fn row_20_an_old_key_that_was_revoked_is_trusted_not_a_moment_longer() {
+    let ca = Installation::new();
+    switched(&ca).await;
+    let revoked = dayfly_core::certificate::Revoked::Ca(fingerprint(&key(USER_CA)));
+    let revocation = crate::store::Revocation { revoked, at: ca.clock.unix_seconds(), by: "uid 0".to_owned(), reason: None, ends_at: None };
+    ca.store.commit(Change::Revoke(revocation), about(&ca, Event::Revoked)).await.unwrap();
+    let told = trust(ca.authority()).await.unwrap();
+    assert_eq!((told.user_ca.len(), told.endorsements.len()), (1, 0), "told to nobody, and its word counts for nothing");
+    turn_user(&ca).await;
+    assert_eq!(stage(&ca).await, Stage::Retired);
+    assert_eq!(ca.authority().keyring.of(Purpose::User).trusted, [key(NEXT)]);
+}
+
+#[tokio::test]
+async fn row_28_no_other_key_signs_in_the_place_of_one_that_is_away() {
+    let ca = Installation::new();
+    switched(&ca).await;
+    // Another process, which has slept through it and cannot open the key.
+    ca.authority().keyring.turn(Purpose::User, AuthorityKeys::alone(Arc::new(SeedSigner::new(USER_CA))));
+    let keys = Arc::new(Seeds::default());
+    keys.away.store(true, Ordering::SeqCst);
+    assert!(turn(ca.authority(), &as_next(&keys), Purpose::User).await.is_err());
+    let asked = crate::installation::certificate_request("alice", "db-admin", "db1");
+    assert!(crate::issue::issue(ca.authority(), &ca.person_call("alice").await, asked).await.is_err());
+    keys.away.store(false, Ordering::SeqCst);
+    turn(ca.authority(), &as_next(&keys), Purpose::User).await.unwrap();
+    assert_eq!(parse(&ca.alices_certificate("db-admin", "db1").await).unwrap().signature_key(), &key(NEXT));
+}
+
+#[tokio::test]
+async fn a_certificate_that_lives_longer_than_roles_allow_by_now_keeps_its_key_trusted() {
+    let ca = Installation::new();
+    let ends_at = ca.clock.unix_seconds() + 20 * 60 * 60;
+    let record = crate::store::Certificate {
+        serial: 77,
+        digest: [0; 32],
+        subject: "alice".parse().unwrap(),
+        ends_at,
+        role: None,
+        grant: None,
+        key_fingerprint: None,
+        issued_at: 1,
+        evidence: None,
+    };
+    ca.store.commit(Change::AddCertificate(record), about(&ca, Event::CertificateIssued)).await.unwrap();
+    switched(&ca).await;
+    assert_eq!(stage(&ca).await, Stage::Switched { last_end: ends_at });
 }

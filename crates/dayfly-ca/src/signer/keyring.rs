@@ -8,7 +8,7 @@ use crate::{
 };
 use arc_swap::ArcSwap;
 use dayfly_core::{
-    rotation::{Purpose, Stage, keys_digest},
+    rotation::{Purpose, Stage},
     signature::fingerprint,
     signer::Signer,
 };
@@ -19,6 +19,8 @@ use std::{collections::BTreeMap, sync::Arc};
 pub struct AuthorityKeys {
     /// The one that signs.
     pub signer: Arc<dyn Signer>,
+    /// Whether it was opened; if not, [`AwaySigner`] stands in its place.
+    pub is_there: bool,
     /// Those that are trusted, the one that signs first. More than one while a rotation is under way.
     pub trusted: Vec<KeyData>,
     /// Those that were trusted once and are no more.
@@ -28,7 +30,7 @@ pub struct AuthorityKeys {
 impl AuthorityKeys {
     /// A key that signs and is trusted, alone.
     pub fn alone(signer: Arc<dyn Signer>) -> Self {
-        Self { trusted: vec![signer.public_key().clone()], former: Vec::new(), signer }
+        Self { trusted: vec![signer.public_key().clone()], former: Vec::new(), signer, is_there: true }
     }
 
     /// Those that are this authority's, and those that were.
@@ -97,12 +99,6 @@ impl Keyring {
         self.place(purpose).store(Arc::new(keys));
     }
 
-    /// Which keys these are ([`keys_digest`]).
-    pub fn digest(&self) -> String {
-        let keys = Purpose::ALL.map(|purpose| self.of(purpose));
-        keys_digest(keys.each_ref().map(|keys| keys.trusted.as_slice()))
-    }
-
     fn place(&self, purpose: Purpose) -> &ArcSwap<AuthorityKeys> {
         match purpose {
             Purpose::User => &self.user,
@@ -115,11 +111,13 @@ impl Keyring {
 
 /// One authority's keys: the configuration's, unless a rotation led to another.
 fn authority(keys: &Keys, secrets: &Secrets, purpose: Purpose, rotations: &[RotationRecord]) -> Result<AuthorityKeys, Mistake> {
-    match latest(rotations, purpose) {
+    // One that was given up before anything came of it says nothing.
+    let in_force = rotations.iter().rfind(|record| record.rotation.purpose == purpose && record.rotation.stage != Stage::Abandoned);
+    match in_force {
         None => Ok(AuthorityKeys::alone(open(keys.of(purpose), secrets)?)),
         Some(record) => {
             let signer = find(keys, secrets, purpose, rotations, record.signing_key())?;
-            Ok(AuthorityKeys { signer, trusted: record.trusted_keys(), former: former(rotations, purpose) })
+            Ok(AuthorityKeys { signer, is_there: true, trusted: record.trusted_keys(), former: former(rotations, purpose) })
         }
     }
 }
@@ -159,8 +157,9 @@ pub fn find(
     }
     let why = first_mistake.map(|mistake| format!(": {mistake}")).unwrap_or_default();
     let name = configured.purpose;
-    let cause = format!("{} signs for this authority since its rotation, and is not where it should be{why}", fingerprint(wanted));
-    Err(configured.mistake(cause, format!("put its file back, or name in ca.toml where it is kept, as {name}")))
+    let cause = format!("{} is this authority's key, as its rotation says, and is not where it should be{why}", fingerprint(wanted));
+    let remedy = format!("put its file back, or name in ca.toml where it is kept, as {name}; if it is lost, see docs/rotation.md");
+    Err(configured.mistake(cause, remedy))
 }
 
 /// Where a key is kept, in words: a path, or the configuration's line.

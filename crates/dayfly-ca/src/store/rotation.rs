@@ -40,6 +40,12 @@ impl RotationRecord {
     }
 }
 
+/// Whether `record` begins with another key than the one that signs by what is remembered.
+pub(super) fn replaces_another(rotations: &[RotationRecord], record: &RotationRecord) -> bool {
+    let latest = rotations.iter().rfind(|earlier| earlier.rotation.purpose == record.rotation.purpose);
+    latest.is_some_and(|latest| *latest.signing_key() != record.old_key)
+}
+
 /// A step from one stage to the next. It is taken from exactly this stage, so that of two processes one takes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RotationStep {

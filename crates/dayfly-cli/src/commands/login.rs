@@ -7,6 +7,7 @@ use crate::{
     identity::Identity,
     login::{self, Login},
     output::{Lines, Report},
+    ssh_config::files::KnownHostsFiles,
     state::State,
 };
 use dayfly_api::person::WhoAmI;
@@ -62,6 +63,9 @@ pub(super) async fn run(arguments: Arguments, context: &Context<'_>) -> Result<(
     }
     let login =
         Login { url: client.origin().to_owned(), pin: arguments.pin.clone(), identity: identity.key.clone(), subject: who.subject.clone() };
+    for problem in KnownHostsFiles::refresh(&state, &trust.known_hosts)? {
+        context.output.notice(&format!("dayfly: {problem}"))?;
+    }
     login.write(&state, &trust)?;
     let answer = Answer { url: login.url, pinned: login.pin.is_some(), identity: identity.describe(), who, home: context.home.clone() };
     Ok(context.output.report(&answer)?)

@@ -71,7 +71,12 @@ pub(super) async fn run(arguments: &Arguments, context: &Context<'_>) -> Result<
     let config_file = if arguments.write { Some(home.join(CONFIG_FILE)) } else { arguments.out.as_deref().map(absolute).transpose()? };
     // The configuration is of no use without the keys that it names.
     write(&places.known_hosts, &known_hosts)?;
-    KnownHostsFiles::remember(&connection.state, &places.known_hosts)?;
+    if !KnownHostsFiles::remember(&connection.state, &places.known_hosts)? {
+        let path = places.known_hosts.display();
+        context
+            .output
+            .notice(&format!("dayfly: {path} is one file too many to be kept up to date: write it again when the CA has other keys"))?;
+    }
     if let Some(path) = &config_file {
         write(path, &config)?;
     }

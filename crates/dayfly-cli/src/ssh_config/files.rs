@@ -27,15 +27,15 @@ pub struct KnownHostsFiles {
 }
 
 impl KnownHostsFiles {
-    /// Remembers one that was written.
-    pub fn remember(state: &State, path: &Path) -> Result<(), StateError> {
+    /// Remembers one that was written. False if there are too many.
+    pub fn remember(state: &State, path: &Path) -> Result<bool, StateError> {
         let mut files: Self = state.read(FILE)?.unwrap_or_default();
         files.paths.retain(|path| path.exists());
         if files.paths.contains(path) || files.paths.len() >= MOST {
-            return Ok(());
+            return Ok(files.paths.contains(path));
         }
         files.paths.insert(path.to_owned());
-        state.write(FILE, &files)
+        state.write(FILE, &files).map(|()| true)
     }
 
     /// Writes those anew that are still what dayfly wrote. Returns what could not be written, in words.

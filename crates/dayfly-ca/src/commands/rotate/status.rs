@@ -5,11 +5,12 @@ use crate::{
     config::{Config, Keys, RuleBook},
     revoke::until as in_words,
     rotate::holders,
-    signer::keyring::place_in_words,
+    signer::keyring::{former, place_in_words},
     store::{Store, rotation::RotationRecord},
 };
 use clap::Args;
 use dayfly_core::{
+    certificate::Revoked,
     rotation::{Holder, Purpose, Stage, Step, Waiting},
     signature::fingerprint,
 };
@@ -68,7 +69,8 @@ impl Status {
         // What is over and not written down in ca.toml works, and surprises whoever reads it.
         let keys = settings(config)?.keys;
         let unnamed = Purpose::ALL.into_iter().filter_map(|purpose| unnamed(&keys, &rotations, purpose));
-        Ok(unnamed.into_iter().try_for_each(|line| writeln!(out, "{line}"))?)
+        unnamed.into_iter().try_for_each(|line| writeln!(out, "{line}"))?;
+        Ok(remainders(&store, &rotations)?.into_iter().try_for_each(|line| writeln!(out, "{line}"))?)
     }
 }
 
@@ -88,7 +90,9 @@ fn look(config: &Path, store: &dyn Store, rotations: &[RotationRecord], record: 
     let book = RuleBook::load(config)?;
     let rules = Config::rotation_rules(config)?;
     let holders = wait(holders(store, &book.inventory, rotations, record, rules.people_told_after.as_secs()))??;
-    let (next, waiting) = match record.rotation.next(now, &holders) {
+    let old = Revoked::Ca(fingerprint(&record.old_key));
+    let old_is_revoked = wait(store.revocations())??.iter().any(|one| one.revoked == old && one.is_in_force(now));
+    let (next, waiting) = match record.rotation.next(now, &holders, old_is_revoked) {
         Ok(step) => (Some(step), None),
         Err(waiting) => (None, Some(waiting)),
     };
@@ -137,12 +141,23 @@ impl Shown {
 fn unnamed(keys: &Keys, rotations: &[RotationRecord], purpose: Purpose) -> Option<String> {
     let record = crate::signer::keyring::latest(rotations, purpose).filter(|record| record.rotation.stage == Stage::Retired)?;
     let key = keys.of(purpose);
-    let file = record.file.as_ref().filter(|file| key.place() != file.as_path())?;
-    Some(format!(
-        "{}: its rotation is over. Write {} = {:?} into {}, and destroy the old key",
-        purpose,
-        key.purpose,
-        file.display().to_string(),
-        key.file.display()
-    ))
+    let line = match (&record.file, keys.next.get(&purpose)) {
+        (Some(file), _) if key.place() == file.as_path() => return None,
+        (Some(file), _) => format!("{:?}", file.display().to_string()),
+        (None, Some(_)) => format!("what [keys.next] says of {}", key.purpose),
+        (None, None) => return None,
+    };
+    Some(format!("{purpose}: its rotation is over. Write {} = {line} into {}, and destroy the old key", key.purpose, key.file.display()))
+}
+
+/// Who was last seen to trust a key that was retired: they have not been heard since, or somebody tells them by hand.
+fn remainders(store: &dyn Store, rotations: &[RotationRecord]) -> anyhow::Result<Vec<String>> {
+    let retired: BTreeSet<String> =
+        Purpose::ALL.into_iter().flat_map(|purpose| former(rotations, purpose)).map(|key| fingerprint(&key)).collect();
+    let bastions = wait(store.bastions())??.into_iter().filter(|bastion| !bastion.disabled);
+    let bastions = bastions.filter_map(|bastion| Some((format!("bastion:{}", bastion.name), bastion.report?.trusted)));
+    let hosts = wait(store.hosts())??.into_iter().filter(|host| !host.disabled);
+    let hosts = hosts.filter_map(|host| Some((format!("host:{}", host.name), host.report?.trusted)));
+    let holding = bastions.chain(hosts).filter_map(|(name, trusted)| Some((name, trusted.intersection(&retired).next()?.clone())));
+    Ok(holding.map(|(name, key)| format!("{name} was last seen to trust {key}, which was retired")).collect())
 }

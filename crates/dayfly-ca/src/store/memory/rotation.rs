@@ -3,7 +3,7 @@
 use super::Memory;
 use crate::store::{
     StoreError, Unique,
-    rotation::{BastionReportHeld, RotationRecord, RotationStep},
+    rotation::{BastionReportHeld, RotationRecord, RotationStep, replaces_another},
 };
 use dayfly_core::{
     name::BastionName,
@@ -17,7 +17,7 @@ impl Memory {
             (earlier.rotation.purpose == record.rotation.purpose && !earlier.rotation.is_over())
                 || (earlier.new_key == record.new_key && earlier.rotation.stage != Stage::Abandoned)
         };
-        if self.rotations.iter().any(is_taken) {
+        if self.rotations.iter().any(is_taken) || replaces_another(&self.rotations, &record) {
             return Err(StoreError::Conflict(Unique::Rotation));
         }
         self.rotations.push(record);

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::store::{
     StoreError, Unique,
-    rotation::{BastionReportHeld, RotationRecord, RotationStep},
+    rotation::{BastionReportHeld, RotationRecord, RotationStep, replaces_another},
 };
 use dayfly_core::{
     name::BastionName,
@@ -31,6 +31,14 @@ pub(super) fn begin(connection: &Connection, record: &RotationRecord) -> Outcome
         Some(Ok(file)) => Some(file),
         Some(Err(file)) => return Ok(Err(StoreError::Unavailable(format!("{} is no UTF-8 and cannot be stored", file.display())))),
     };
+    // Whoever read before somebody else's rotation would bring back a key that gave way in it.
+    let is_outdated = match all(connection) {
+        Ok(rotations) => replaces_another(&rotations, record),
+        Err(error) => return Ok(Err(error)),
+    };
+    if is_outdated {
+        return Ok(Err(StoreError::Conflict(Unique::Rotation)));
+    }
     let sql = "INSERT INTO rotation (purpose, old_key, new_key, file, stage, is_over, despite, endorsement, started_at)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
     let (purpose, despite) = (record.rotation.purpose.as_str(), json(&record.rotation.despite));

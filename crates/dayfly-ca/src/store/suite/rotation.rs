@@ -49,6 +49,8 @@ pub(crate) async fn an_authority_has_one_rotation_at_a_time_and_a_step_is_taken_
     begin(record(Purpose::User, 1, 2)).await.unwrap();
     step(Stage::Prepared, Stage::Retired, None).await.unwrap();
     assert!(matches!(begin(record(Purpose::User, 1, 2)).await, Err(StoreError::Conflict(Unique::Rotation))));
+    let outdated = begin(record(Purpose::User, 1, 5)).await;
+    assert!(matches!(outdated, Err(StoreError::Conflict(Unique::Rotation))), "the key that was retired would sign again");
     begin(record(Purpose::User, 2, 5)).await.unwrap();
     let nobody = Change::RotateDespite { purpose: Purpose::Session, names: BTreeSet::new() };
     assert!(matches!(store.commit(nobody, event(Event::RotationDespite)).await, Err(StoreError::Unknown(_))));
