@@ -73,9 +73,9 @@ fn word(sshd: Sshd) -> &'static str {
 /// Whom the corpus trusts, whose key is in whose hands, and what is revoked.
 fn configure(place: &Path, program: &Program, corpus: &[Entry]) -> Result<std::path::PathBuf> {
     fs::create_dir(place.join("keys"))?;
-    keys::ed25519(50).write_openssh_file(&place.join("host_key"), LineEnding::LF)?;
+    keys::ed25519(50).write_openssh_file(place.join("host_key"), LineEnding::LF)?;
     for (name, key) in keys::holders()? {
-        key.write_openssh_file(&place.join("keys").join(name), LineEnding::LF)?;
+        key.write_openssh_file(place.join("keys").join(name), LineEnding::LF)?;
     }
     let authorities: Vec<String> = keys::Authority::TRUSTED.iter().map(|authority| authority.line()).collect::<Result<_>>()?;
     fs::write(place.join("authorities"), authorities.join("\n") + "\n")?;

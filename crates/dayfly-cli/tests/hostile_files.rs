@@ -74,8 +74,8 @@ fn assert_shown_harmlessly(report: &impl Report) {
 fn inspected(bytes: &[u8]) -> bool {
     for name in ["authorized_keys", "known_hosts", "file"] {
         let Findings { found, list, unreadable } = findings(Path::new(name), bytes, None, &Revocations::Unknown(String::new()));
-        found.iter().for_each(|description| assert_shown_harmlessly(description));
-        list.iter().for_each(|list| assert_shown_harmlessly(list));
+        found.iter().for_each(assert_shown_harmlessly);
+        list.iter().for_each(assert_shown_harmlessly);
         assert!(unreadable.iter().all(|cause| cause.len() < 1000), "{unreadable:?}");
     }
     let Findings { found, list, unreadable } = findings(Path::new("file"), bytes, None, &Revocations::Unknown(String::new()));

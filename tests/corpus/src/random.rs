@@ -58,8 +58,11 @@ const APPLICATIONS: [&str; 3] = ["ssh:", "ssh:a longer name", ""];
 /// How many kinds of holders' keys there are: two of FIDO's after those of [`HOLDERS`].
 const KINDS: usize = 8;
 
+/// What a certificate is called, and the blob of its holder's key.
+type Holder = (&'static str, Vec<u8>);
+
 /// Holders whose keys are files: RSA has two, of 3072 and 4096 bits.
-static HOLDERS: LazyLock<Result<Vec<(&'static str, Vec<u8>)>>> = LazyLock::new(|| {
+static HOLDERS: LazyLock<Result<Vec<Holder>>> = LazyLock::new(|| {
     let longer = ("ssh-rsa-cert-v01@openssh.com", keys::rsa_4096_holder()?);
     keys::holders()?.into_iter().chain([longer]).map(|(name, key)| Ok((name, key.public_key().to_bytes()?))).collect()
 });
@@ -104,8 +107,8 @@ fn line(random: &mut Random) -> Result<String> {
     Ok(wire::line(&label, &certificate))
 }
 
-/// What a certificate is called, and the blob of its holder's key: of every kind, and half of them Ed25519.
-fn holder(random: &mut Random) -> Result<(&'static str, Vec<u8>)> {
+/// Of every kind, and half of them Ed25519.
+fn holder(random: &mut Random) -> Result<Holder> {
     let seed = u8::try_from(random.below(200))?.saturating_add(20);
     let application = random.pick(&APPLICATIONS).as_bytes();
     let kind = random.index(2 * KINDS);
