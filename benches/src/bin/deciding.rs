@@ -172,7 +172,7 @@ fn measure(name: &str, installation: &Installation) -> Result<Vec<Figure>> {
 
 /// As somebody would who uses Cedar as its documentation shows: entities and context for the request, and all policies.
 fn by_cedar(policies: &PolicySet, identity: &Identity, context: &Context, role: &str) -> Result<bool> {
-    let uid = |text: &str| text.parse::<EntityUid>();
+    let uid = |text: &str| text.parse::<EntityUid>().map_err(anyhow::Error::from);
     let principal = uid(&format!("Person::\"{}\"", identity.subject))?;
     let groups = identity.groups.iter().map(|group| uid(&format!("Group::\"{group}\""))).collect::<Result<HashSet<_>, _>>()?;
     let target = uid("Target::\"web1\"")?;
