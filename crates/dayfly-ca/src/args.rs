@@ -1,11 +1,11 @@
 //! The command line's grammar.
 
-use crate::commands::{bastion, check, completions, host, init, log, revocations, revoke, rotate, serve, user};
+use crate::commands::{bastion, check, completions, host, init, log, policy, revocations, revoke, rotate, serve, user};
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 
 /// What every `--help` ends with.
-const EXIT_CODES: &str = "\
+pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
   0  done
   1  failed; the text on standard error tells the cause and the next step
@@ -57,6 +57,9 @@ pub enum Command {
     /// Have an authority's key give way to a new one, a step at a time, and show how far that is
     #[command(subcommand, after_help = rotate::NOTES)]
     Rotate(rotate::Rotate),
+    /// Explain and test decisions, real or imagined
+    #[command(subcommand, after_help = EXIT_CODES)]
+    Policy(policy::Policy),
     /// Print the pin of the TLS certificate's key, in curl's form
     #[command(after_help = EXIT_CODES)]
     Pin,

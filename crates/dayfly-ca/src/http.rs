@@ -2,7 +2,7 @@
 //!
 //! | Module | What it is |
 //! |---|---|
-//! | `trust`, `certificates`, `people`, `log`, `sessions`, `bastion`, `host` | a file per resource |
+//! | `trust`, `certificates`, `decisions`, `people`, `log`, `sessions`, `bastion`, `host` | a file per resource |
 //! | `caller` | who calls: every route but those of `trust` stands behind it |
 //! | `problem` | outcomes → RFC 9457 problems and statuses |
 //! | `etag` | answers that the caller has already |
@@ -12,6 +12,7 @@
 mod bastion;
 mod caller;
 mod certificates;
+mod decisions;
 mod etag;
 mod host;
 mod limits;
@@ -94,6 +95,7 @@ pub fn router(service: &Arc<Service>) -> Router {
         .route(path::ROLES, get(people::roles))
         .route(path::DESTINATIONS, get(people::destinations))
         .route(path::CERTIFICATES, post(certificates::issue))
+        .route(path::DECISIONS, post(decisions::why))
         .route(path::LOG, get(log::page))
         .route(path::LOG_HEAD, get(log::head));
     let bastions = Router::new()

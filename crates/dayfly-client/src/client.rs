@@ -11,6 +11,7 @@ use dayfly_api::{
         Inventory,
     },
     certificate::{CertificateRequest, IssuedCertificate},
+    decision::{Decision, DecisionRequest},
     host::{HostCertificateRenewal, HostEnrollment, HostReceipt, HostReport, HostSetup},
     log::{LogPage, SignedHead},
     path,
@@ -121,6 +122,11 @@ impl Client {
     /// Where the caller may go.
     pub async fn destinations(&self) -> Result<Destinations, ClientError> {
         self.get(path::DESTINATIONS).await
+    }
+
+    /// Asks what the answer to a request would be, and why.
+    pub async fn decision(&self, asked: &DecisionRequest) -> Result<Decision, ClientError> {
+        self.post(path::DECISIONS, Body::Json(json(asked)?)).await
     }
 
     /// Asks for a certificate of `key`, which proves that it is held.

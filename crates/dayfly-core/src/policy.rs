@@ -3,7 +3,7 @@
 //! | Part | What it is |
 //! |---|---|
 //! | `schema` | what a policy can speak about |
-//! | `account`, `counterfactual` | why the answer is what it is, and what would turn a no into a yes |
+//! | `why`, `account`, `counterfactual` | why the answer is what it is, and what would turn a no into a yes |
 //! | `load`, `statement`, `parts` | policy files → [`Policy`], every mistake with its line |
 //! | `slices` | the few policies that can matter to a question |
 //! | `facts` | what a policy sees of who asks and under which conditions |
@@ -41,10 +41,12 @@ pub mod sample;
 mod schema;
 mod slices;
 mod statement;
+mod why;
 
 pub use account::{FactAccount, PolicyAccount, PolicyOutcome};
 pub use load::{Policy, PolicyError, PolicySource};
 pub use schema::SCHEMA;
+pub use why::{Asked, MOST_TARGETS, TargetAccount, Why, why};
 
 /// The policy file of a new installation: permits nothing, and shows in comments how it is done.
 pub const DEFAULT_POLICY: &str = include_str!("../default-policy.cedar");
@@ -199,10 +201,7 @@ pub fn may_connect(
     account: Option<&AccountName>,
 ) -> Result<Explanation, Refusal> {
     let role = find_role(rules, role)?;
-    let target = rules.inventory.get(target.as_str()).ok_or_else(|| resolve::unknown_target(&target.clone().into()))?;
-    if !role.covers(target) {
-        return Err(resolve::outside_role(role, &target.name));
-    }
+    let target = resolve::one(rules, role, target)?;
     let subjects = Subjects { rules, slice: rules.policy.slices.of_role(&role.name), role: Some(role), targets: &[target] };
     let question = Question::Connect { role: &role.name, target, bastion, account };
     judged(subjects, identity, context, |inquiry| inquiry.ask(question).map_err(|refusal| No { question, refusal }))

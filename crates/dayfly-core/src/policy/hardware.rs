@@ -25,6 +25,13 @@ pub(super) fn check(role: &Role, request: &CertificateRequest) -> Result<(), Ref
     Ok(())
 }
 
+/// What the role demands of the key, for whom does not show one yet.
+pub(super) fn demands(role: &Role) -> Vec<String> {
+    let hardware = (role.require_hardware_key || role.verify_required).then(|| "the key to be certified must be a security key".to_owned());
+    let verified = role.verify_required.then(|| "the security key must ask for a PIN or a fingerprint".to_owned());
+    hardware.into_iter().chain(verified).collect()
+}
+
 fn not_hardware(role: &Role) -> Refusal {
     let more = if role.verify_required { " -O verify-required" } else { "" };
     Refusal::new(
