@@ -8,6 +8,7 @@ use dayfly_tests::{
     stack::Stack,
 };
 use serde_json::Value;
+use totp_rs::Totp;
 
 /// One may be had after a second factor; the other by everybody, and used from elsewhere only.
 const POLICY: &str = r#"
@@ -90,5 +91,31 @@ fn a_database_that_others_give_out_tells_the_country() -> Result<()> {
             ca(&["policy", "why", "--as", "alice", "--role", "db-admin", "--target", "db1", "--from", from, "--json", "--config", config])?;
         assert_eq!(serde_json::from_str::<Value>(&told)?["decision"], decision, "{from}: {told}");
     }
+    Ok(())
+}
+
+#[test]
+fn a_code_opens_what_wants_a_second_factor_for_this_key_and_once() -> Result<()> {
+    let stack = stack()?;
+    let alice = Client::new(&stack, "ALICE")?;
+    // Nobody sits at a terminal here, so that nothing is asked.
+    assert_eq!(alice.certificate("careful", "db1")?.code(), Some(3));
+    assert!(alice.dayfly(&["factor", "list"])?.success()?.contains("none; enrol one"));
+
+    let enrolled: Value = serde_json::from_str(&alice.dayfly(&["--json", "factor", "add"])?.success()?)?;
+    let totp = Totp::from_url(enrolled["uri"].as_str().context("no address for an app")?)?;
+    let wrong = alice.dayfly(&["factor", "prove", "--code", "12345"])?;
+    assert!(wrong.code() == Some(3) && wrong.stderr.contains("wrong_code"), "{}", wrong.stderr);
+    let code = totp.generate_current().to_string();
+    alice.dayfly(&["factor", "prove", "--code", &format!("{} {}", &code[..3], &code[3..])])?.success()?;
+    alice.certificate("careful", "db1")?.success()?;
+    assert_eq!(alice.ssh(&["db1", "echo in"])?.text(), "in\n");
+    let again = alice.dayfly(&["factor", "prove", "--code", &code])?;
+    assert!(again.code() == Some(3) && again.stderr.contains("used before"), "{}", again.stderr);
+
+    // Taken away, it has proven nothing.
+    let config = stack.path("DAYFLY_CA_CONFIG")?;
+    run(stack.program("dayfly-ca")?.args(["user", "reset-factors", "alice", "--config"]).arg(config), b"")?.success()?;
+    assert_eq!(alice.certificate("careful", "db1")?.code(), Some(3));
     Ok(())
 }

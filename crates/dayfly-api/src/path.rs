@@ -17,6 +17,12 @@ pub const OPENAPI: &str = "/v1/openapi.json";
 
 /// `GET`, person: [`crate::person::WhoAmI`].
 pub const WHOAMI: &str = "/v1/whoami";
+/// `GET`, person: [`crate::factor::Factors`].
+pub const FACTORS: &str = "/v1/factors";
+/// `POST`, person: [`crate::factor::TotpEnrolment`].
+pub const TOTP_ENROLMENT: &str = "/v1/factors/totp/enrollment";
+/// `POST`, person: [`crate::factor::FactorCode`] → [`crate::factor::FactorProven`].
+pub const TOTP: &str = "/v1/factors/totp";
 /// `GET`, person: [`crate::person::Roles`].
 pub const ROLES: &str = "/v1/roles";
 /// `GET`, person: [`crate::person::Destinations`].

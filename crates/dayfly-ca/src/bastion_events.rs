@@ -51,6 +51,9 @@ fn is_a_bastions(event: Event) -> bool {
         | Event::ConfigurationReloaded
         | Event::UserAdded
         | Event::UserDisabled
+        | Event::FactorAdded
+        | Event::FactorProven
+        | Event::FactorsReset
         | Event::Revoked
         | Event::RevocationListPublished
         | Event::BastionAdded

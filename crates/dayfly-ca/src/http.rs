@@ -14,6 +14,7 @@ mod caller;
 mod certificates;
 mod decisions;
 mod etag;
+mod factors;
 mod host;
 mod limits;
 mod log;
@@ -95,6 +96,9 @@ pub fn router(service: &Arc<Service>) -> Router {
         .route(path::ROLES, get(people::roles))
         .route(path::DESTINATIONS, get(people::destinations))
         .route(path::CERTIFICATES, post(certificates::issue))
+        .route(path::FACTORS, get(factors::list))
+        .route(path::TOTP_ENROLMENT, post(factors::enroll))
+        .route(path::TOTP, post(factors::prove))
         .route(path::DECISIONS, post(decisions::why))
         .route(path::LOG, get(log::page))
         .route(path::LOG_HEAD, get(log::head));

@@ -34,6 +34,7 @@ pub mod bastion_inventory;
 pub mod bastion_report;
 pub mod commands;
 pub mod config;
+pub mod factor;
 pub mod failure;
 pub mod geo;
 pub mod host_certificate;

@@ -3,6 +3,7 @@
 //! Nothing changes without an event: [`Store::commit`] makes a change and appends its event in one transaction, or does neither. It answers when both
 //! are on disk. The log's rows are linked inside that transaction, whoever appends.
 
+pub mod factor;
 pub mod host;
 #[cfg(test)]
 pub(crate) mod memory;
@@ -18,14 +19,19 @@ use dayfly_core::{
     address::Network,
     audit::AuditEvent,
     certificate::Revoked,
-    identity::{Evidence, Subject},
+    identity::{Evidence, FactorMethod, Subject},
     log_link::Hash,
     name::{BastionName, GroupName, HostName, RoleName, ScopeName, TargetName},
     rotation::Purpose,
 };
+use factor::{Authenticator, CodeUsed};
 use host::{Host, HostCertificateNote, HostReportNote, HostToken};
 use rotation::{BastionReportHeld, RotationRecord, RotationStep};
-use std::{collections::BTreeSet, future::Future, pin::Pin};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future::Future,
+    pin::Pin,
+};
 use uuid::Uuid;
 
 /// What a call to the store comes to.
@@ -83,6 +89,10 @@ pub enum Unique {
     Rotation,
     /// A rotation's step.
     RotationStep,
+    /// A person's authenticator.
+    Authenticator,
+    /// The one use of a one-time code.
+    Code,
 }
 
 impl std::fmt::Display for Unique {
@@ -99,6 +109,8 @@ impl std::fmt::Display for Unique {
             Self::RevocationList => "a revocation list of this number",
             Self::Rotation => "a rotation of this authority, or to this key",
             Self::RotationStep => "another step of this rotation",
+            Self::Authenticator => "an authenticator of this person",
+            Self::Code => "a use of this code",
         })
     }
 }
@@ -157,6 +169,19 @@ pub enum Change {
     Revoke(Revocation),
     /// The key revocation list says something else than before. Its number follows the last one's.
     PublishList(ListRecord),
+    /// Somebody has a new authenticator, which is not confirmed. A confirmed one that they have is a conflict.
+    AddAuthenticator(Authenticator),
+    /// A one-time code was right. One that is not later than the last one is a conflict.
+    UseCode(CodeUsed),
+    /// A one-time code was wrong.
+    RefuseCode {
+        /// Whose.
+        subject: Subject,
+        /// Until when no other is looked at, in Unix seconds.
+        retry_at: u64,
+    },
+    /// Somebody's second factors are taken away, and what they have proven.
+    RemoveFactors(Subject),
     /// An authority's key is to give way to another. One that does already, and a key that took another's place before, are conflicts.
     BeginRotation(Box<RotationRecord>),
     /// A rotation takes a step. One that is not where the step begins is a conflict.
@@ -334,6 +359,12 @@ pub trait Store: Send + Sync {
 
     /// The key revocation list that was published last.
     fn published_list(&self) -> Answer<'_, Option<ListRecord>>;
+
+    /// Somebody's authenticator, confirmed or not.
+    fn authenticator<'a>(&'a self, subject: &'a Subject) -> Answer<'a, Option<Authenticator>>;
+
+    /// The second factors that somebody has proven by requests that this key signed (`SHA256:…`), and when, in Unix seconds.
+    fn factors<'a>(&'a self, subject: &'a Subject, key_fingerprint: &'a str) -> Answer<'a, BTreeMap<FactorMethod, u64>>;
 
     /// Every rotation, those that are over too, oldest first.
     fn rotations(&self) -> Answer<'_, Vec<RotationRecord>>;

@@ -2,6 +2,7 @@
 
 mod cert;
 mod completions;
+mod factor;
 pub mod host;
 mod inspect;
 mod log;
@@ -28,6 +29,9 @@ pub enum Command {
     Roles,
     /// Ask what the CA would answer you now, by which policies and facts, and what would change it. Nothing is issued
     Why(why::Arguments),
+    /// Enrol and prove a second factor
+    #[command(subcommand)]
+    Factor(factor::Command),
     /// Get a certificate, into the ssh-agent or into files
     Cert(cert::Arguments),
     /// Explain certificates, keys, revocation lists, and lines of authorized_keys and known_hosts
@@ -79,6 +83,7 @@ pub async fn run(command: Command, context: &Context<'_>) -> Result<ExitCode, Fa
         Command::Whoami => whoami::run(context).await?,
         Command::Roles => roles::run(context).await?,
         Command::Why(arguments) => why::run(arguments, context).await?,
+        Command::Factor(command) => factor::run(command, context).await?,
         Command::Cert(arguments) => cert::run(arguments, context).await?,
         Command::Inspect(arguments) => inspect::run(&arguments, context).await?,
         Command::SshConfig(arguments) => ssh_config::run(&arguments, context).await?,

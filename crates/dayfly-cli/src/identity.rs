@@ -2,7 +2,7 @@
 
 mod agent;
 mod file;
-mod passphrase;
+pub mod passphrase;
 
 use crate::agent::{Agent, AgentError, ListedKey};
 use crate::state::private_file::PrivateFileError;

@@ -12,6 +12,7 @@ use dayfly_api::{
     },
     certificate::{CertificateRequest, IssuedCertificate},
     decision::{Decision, DecisionRequest},
+    factor::{FactorCode, FactorProven, Factors, TotpEnrolment},
     host::{HostCertificateRenewal, HostEnrollment, HostReceipt, HostReport, HostSetup},
     log::{LogPage, SignedHead},
     path,
@@ -112,6 +113,21 @@ impl Client {
     /// Who the caller is.
     pub async fn whoami(&self) -> Result<WhoAmI, ClientError> {
         self.get(path::WHOAMI).await
+    }
+
+    /// The caller's second factors.
+    pub async fn factors(&self) -> Result<Factors, ClientError> {
+        self.get(path::FACTORS).await
+    }
+
+    /// Makes a new authenticator, which proves nothing until its first code was given.
+    pub async fn enroll_totp(&self) -> Result<TotpEnrolment, ClientError> {
+        self.post(path::TOTP_ENROLMENT, Body::Empty).await
+    }
+
+    /// Proves the second factor by a code.
+    pub async fn prove_totp(&self, code: &FactorCode) -> Result<FactorProven, ClientError> {
+        self.post(path::TOTP, Body::Json(json(code)?)).await
     }
 
     /// The roles that the caller may ask for.

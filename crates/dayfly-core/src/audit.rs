@@ -42,6 +42,12 @@ events! {
     UserAdded = "user.added";
     /// A person was disabled.
     UserDisabled = "user.disabled";
+    /// Somebody is to have a second factor, once it was proven.
+    FactorAdded = "factor.added";
+    /// A second factor was proven, or a wrong code was given.
+    FactorProven = "factor.proven";
+    /// Somebody's second factors were taken away.
+    FactorsReset = "factor.reset";
     /// Something was revoked: a certificate, a person, a key, a role's certificates.
     Revoked = "revocation.added";
     /// The key revocation list says something else than before.

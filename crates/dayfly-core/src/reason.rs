@@ -69,6 +69,8 @@ reasons! {
     PolicyForbidden = "policy_forbidden";
     /// A second factor is missing, or has to be proven again.
     SecondFactorRequired = "second_factor_required";
+    /// A one-time code is not the one of the moment, or was used before.
+    WrongCode = "wrong_code";
     /// Somebody has to approve it first.
     ApprovalRequired = "approval_required";
     /// A policy could not be evaluated.

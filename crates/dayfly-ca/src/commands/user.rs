@@ -23,6 +23,8 @@ pub enum User {
     Add(Add),
     /// End somebody's access: no new certificates, no new sessions. The name stays theirs
     Disable(Disable),
+    /// Take somebody's second factors away: they lost them, and enrol others. Make sure that it is they who ask
+    ResetFactors(ResetFactors),
     /// List everybody
     List(List),
 }
@@ -50,6 +52,13 @@ pub struct Disable {
     name: Subject,
 }
 
+/// Whose second factors to take away.
+#[derive(Debug, Args)]
+pub struct ResetFactors {
+    /// The name
+    name: Subject,
+}
+
 /// How to list.
 #[derive(Debug, Args)]
 pub struct List {
@@ -63,6 +72,7 @@ impl User {
         match self {
             Self::Add(add) => add.run(config, out),
             Self::Disable(disable) => disable.run(config, out),
+            Self::ResetFactors(reset) => reset.run(config, out),
             Self::List(list) => list.run(config, out),
         }
     }
@@ -93,6 +103,18 @@ impl Disable {
         let about = event(Event::UserDisabled).subject(&self.name);
         wait(store.commit(Change::DisablePerson(self.name.clone()), about))??;
         Ok(writeln!(out, "{} is disabled: no new certificates, no new sessions", self.name)?)
+    }
+}
+
+impl ResetFactors {
+    fn run(&self, config: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
+        let store = open_store(config)?;
+        if wait(store.authenticator(&self.name))??.is_none() {
+            bail!("{} has no second factor", self.name);
+        }
+        let about = event(Event::FactorsReset).subject(&self.name);
+        wait(store.commit(Change::RemoveFactors(self.name.clone()), about))??;
+        Ok(writeln!(out, "{} has no second factor any more, and may enrol one: dayfly factor add", self.name)?)
     }
 }
 

@@ -103,7 +103,10 @@ async fn identify(gate: &Gate, peer: IpAddr, parts: &mut Parts, body: &Bytes) ->
     let challenge = challenge.unwrap_or_default().to_owned();
     match gate.kind {
         Kind::Person => {
-            let identity = service.callers.person(presented).await?;
+            let mut identity = service.callers.person(presented).await?;
+            // Second factors count for the key that signs, however its holder was proven.
+            let key = identity.evidence.proof.fingerprint();
+            identity.evidence.factors = service.authority.store.factors(&identity.subject, key).await?;
             parts.extensions.insert(Arc::new(PersonCall { identity, context, challenge }));
         }
         Kind::Bastion => {

@@ -1,6 +1,6 @@
 //! The contract, made from the handlers. `docs/api/openapi.json` is its committed form.
 
-use super::{bastion, certificates, decisions, host, log, people, sessions, trust};
+use super::{bastion, certificates, decisions, factors, host, log, people, sessions, trust};
 use dayfly_core::signed_request::SIGNATURE_HEADER;
 use std::sync::LazyLock;
 use utoipa::{
@@ -36,6 +36,9 @@ pub fn json() -> &'static str {
         people::roles,
         people::destinations,
         certificates::issue,
+        factors::list,
+        factors::enroll,
+        factors::prove,
         decisions::why,
         log::page,
         log::head,

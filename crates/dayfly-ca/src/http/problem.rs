@@ -135,6 +135,7 @@ fn status(reason: Reason) -> StatusCode {
         | Reason::PolicyDenied
         | Reason::PolicyForbidden
         | Reason::SecondFactorRequired
+        | Reason::WrongCode
         | Reason::ApprovalRequired
         | Reason::PolicyError
         | Reason::UnknownRole

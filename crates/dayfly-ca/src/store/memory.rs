@@ -2,18 +2,20 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod factor;
 mod rotation;
 
 use super::{
     Answer, Bastion, Certificate, Change, ListRecord, Person, Position, Revocation, RevocationState, RevokedSerials, Row, Session, Store,
     StoreError, Unique,
+    factor::Authenticator,
     host::{Host, HostKey, HostReportHeld, HostReportNote, HostToken},
     rotation::RotationRecord,
 };
 use dayfly_core::{
     audit::{AuditEvent, Event},
     certificate::{KeyId, Revoked},
-    identity::Subject,
+    identity::{FactorMethod, Subject},
     log_link::Chain,
     name::{BastionName, HostName},
     rotation::Purpose,
@@ -42,6 +44,8 @@ struct Memory {
     revocations: Vec<Revocation>,
     list: Option<ListRecord>,
     rotations: Vec<RotationRecord>,
+    authenticators: BTreeMap<Subject, Authenticator>,
+    factor_proofs: BTreeMap<(Subject, String, FactorMethod), u64>,
     fails: Option<fn(Event) -> bool>,
 }
 
@@ -164,6 +168,10 @@ impl Memory {
                 self.list = Some(list);
                 Ok(true)
             }
+            Change::AddAuthenticator(added) => self.add_authenticator(added),
+            Change::UseCode(used) => self.use_code(used),
+            Change::RefuseCode { subject, retry_at } => self.refuse_code(&subject, retry_at),
+            Change::RemoveFactors(subject) => self.remove_factors(&subject),
             Change::BeginRotation(record) => self.begin_rotation(*record),
             Change::StepRotation(step) => self.step_rotation(step),
             Change::RotateDespite { purpose, names } => self.rotate_despite(purpose, names),
@@ -344,6 +352,14 @@ impl Store for MemoryStore {
 
     fn published_list(&self) -> Answer<'_, Option<ListRecord>> {
         now(Ok(self.memory().list.clone()))
+    }
+
+    fn authenticator<'a>(&'a self, subject: &'a Subject) -> Answer<'a, Option<Authenticator>> {
+        now(Ok(self.memory().authenticators.get(subject).cloned()))
+    }
+
+    fn factors<'a>(&'a self, subject: &'a Subject, key_fingerprint: &'a str) -> Answer<'a, BTreeMap<FactorMethod, u64>> {
+        now(Ok(self.memory().factor_proofs(subject, key_fingerprint)))
     }
 
     fn rotations(&self) -> Answer<'_, Vec<RotationRecord>> {

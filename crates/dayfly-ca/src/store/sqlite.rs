@@ -7,6 +7,7 @@
 //! | `writer` | one thread that writes whatever waits as one transaction |
 //! | `change` | a [`Change`] as SQL |
 //! | `append` | an event as a row of the log |
+//! | `factor` | second factors |
 //! | `host` | hosts: changes and questions |
 //! | `readers` | a few connections that only read |
 //! | `query` | the questions, as SQL |
@@ -18,17 +19,24 @@
 
 use super::{
     Answer, Bastion, Certificate, Change, ListRecord, Person, Position, Revocation, RevocationState, RevokedSerials, Row, Store,
-    StoreError, host::Host, rotation::RotationRecord,
+    StoreError, factor::Authenticator, host::Host, rotation::RotationRecord,
 };
-use dayfly_core::{audit::AuditEvent, certificate::Revoked, identity::Subject, name::BastionName, rotation::Purpose};
+use dayfly_core::{
+    audit::AuditEvent,
+    certificate::Revoked,
+    identity::{FactorMethod, Subject},
+    name::BastionName,
+    rotation::Purpose,
+};
 use readers::Readers;
 use rusqlite::Connection;
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 use writer::Writer;
 
 mod append;
 mod change;
 mod connection;
+mod factor;
 mod host;
 mod query;
 mod readers;
@@ -123,6 +131,14 @@ impl Store for SqliteStore {
 
     fn published_list(&self) -> Answer<'_, Option<ListRecord>> {
         Box::pin(self.readers.look_up(revocation::published_list))
+    }
+
+    fn authenticator<'a>(&'a self, subject: &'a Subject) -> Answer<'a, Option<Authenticator>> {
+        Box::pin(self.readers.look_up(|connection| factor::authenticator(connection, subject)))
+    }
+
+    fn factors<'a>(&'a self, subject: &'a Subject, key_fingerprint: &'a str) -> Answer<'a, BTreeMap<FactorMethod, u64>> {
+        Box::pin(self.readers.look_up(|connection| factor::proofs(connection, subject, key_fingerprint)))
     }
 
     fn rotations(&self) -> Answer<'_, Vec<RotationRecord>> {

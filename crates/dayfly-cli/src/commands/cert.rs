@@ -5,13 +5,13 @@ mod refusals;
 
 pub(super) use agent::IN_AGENT;
 
-use super::{Context, login::waiting};
+use super::{Context, factor, login::waiting};
 use crate::{
     agent::Agent,
     certificate::{self, Wanted, files::KeyFiles, in_words, now},
     connection::Connection,
     error::{Failure, Kind},
-    identity::Identity,
+    identity::{Identity, passphrase::terminal},
     login::keys,
     output::{Lines, Report},
 };
@@ -111,7 +111,13 @@ pub(super) async fn run(arguments: Arguments, context: &Context<'_>) -> Result<(
         }
         Refusals::answer(&connection.state, &asked(&connection, &wanted, &arguments), now())?;
     }
-    let issued = match issue(&mut connection, context, &place, &wanted, &arguments).await {
+    let mut issued = issue(&mut connection, context, &place, &wanted, &arguments).await;
+    if issued.as_ref().is_err_and(wants_a_code) && terminal().is_ok() {
+        // A risky request is challenged rather than blocked: the code, and the same again.
+        factor::challenge(&connection.client).await?;
+        issued = issue(&mut connection, context, &place, &wanted, &arguments).await;
+    }
+    let issued = match issued {
         Err(failure) if failure.kind == Kind::Refused => {
             Refusals::remember(&connection.state, asked(&connection, &wanted, &arguments), &failure, now())?;
             return Err(failure);
@@ -119,6 +125,14 @@ pub(super) async fn run(arguments: Arguments, context: &Context<'_>) -> Result<(
         issued => issued?,
     };
     Ok(context.output.report(&issued)?)
+}
+
+/// Whether a one-time code would change the answer.
+fn wants_a_code(failure: &Failure) -> bool {
+    failure
+        .ruling
+        .as_ref()
+        .is_some_and(|ruling| ruling.missing == ["second_factor"] && ruling.methods.iter().any(|method| method == "totp"))
 }
 
 fn asked(connection: &Connection, wanted: &Wanted, arguments: &Arguments) -> Asked {

@@ -19,15 +19,27 @@ const DELETE: u8 = 0x7f;
 
 /// Shows `prompt` on the terminal and reads a line that is not shown.
 pub(super) fn ask(prompt: &str) -> io::Result<Zeroizing<String>> {
-    let terminal = File::options().read(true).write(true).open("/dev/tty").map_err(|_| {
-        io::Error::other("the key is encrypted and there is no terminal to ask for its passphrase: add it to the agent with ssh-add")
-    })?;
+    ask_at(
+        &terminal().map_err(|_| {
+            io::Error::other("the key is encrypted and there is no terminal to ask for its passphrase: add it to the agent with ssh-add")
+        })?,
+        prompt,
+    )
+}
+
+/// The terminal that the person sits at, if there is one.
+pub fn terminal() -> io::Result<File> {
+    File::options().read(true).write(true).open("/dev/tty")
+}
+
+/// Shows `prompt` on this terminal and reads a line that is not shown.
+pub fn ask_at(terminal: &File, prompt: &str) -> io::Result<Zeroizing<String>> {
     // Silent before it asks: whoever answers at once is not shown, and loses nothing.
-    let quiet = Quiet::begin(&terminal)?;
-    write!(&terminal, "{}", neutral(prompt))?;
-    let line = read_line(&terminal);
+    let quiet = Quiet::begin(terminal)?;
+    write!(&*terminal, "{}", neutral(prompt))?;
+    let line = read_line(terminal);
     drop(quiet);
-    writeln!(&terminal)?;
+    writeln!(&*terminal)?;
     line
 }
 

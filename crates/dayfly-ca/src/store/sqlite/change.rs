@@ -2,7 +2,7 @@
 //!
 //! In every signature here the outer error is the file's and ends the transaction; the inner one is this change's alone.
 
-use super::{host, integer, revocation, rotation};
+use super::{factor, host, integer, revocation, rotation};
 use crate::store::{Bastion, Certificate, Change, Person, Session, StoreError, Unique};
 use dayfly_core::{
     identity::Subject,
@@ -41,6 +41,10 @@ pub(super) fn apply(connection: &Connection, change: &Change) -> Outcome {
         Change::DisableHost(name) => host::disable(connection, name),
         Change::Revoke(added) => revocation::add(connection, added),
         Change::PublishList(list) => revocation::publish_list(connection, list),
+        Change::AddAuthenticator(added) => factor::add(connection, added),
+        Change::UseCode(used) => factor::use_code(connection, used),
+        Change::RefuseCode { subject, retry_at } => factor::refuse_code(connection, subject, *retry_at),
+        Change::RemoveFactors(subject) => factor::remove(connection, subject),
         Change::BeginRotation(record) => rotation::begin(connection, record),
         Change::StepRotation(step) => rotation::step(connection, step),
         Change::RotateDespite { purpose, names } => rotation::despite(connection, *purpose, names),

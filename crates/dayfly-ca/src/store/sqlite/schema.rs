@@ -13,6 +13,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0003_hosts.sql"),
     include_str!("migrations/0004_rotations.sql"),
     include_str!("migrations/0005_evidence.sql"),
+    include_str!("migrations/0007_factors.sql"),
 ];
 
 /// Brings the schema to the newest version. Refuses one that is newer still, and a file of another program.
