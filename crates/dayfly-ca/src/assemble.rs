@@ -2,18 +2,22 @@
 
 use crate::{
     authority::Authority,
-    config::Config,
+    config::{Config, ProviderSettings, SignInSettings},
+    federation::Federation,
     http::Service,
-    identity::{challenge::Challenges, enrolled_key::EnrolledKeys},
+    identity::{challenge::Challenges, enrolled_key::EnrolledKeys, provider::Provider, web::Web},
+    mistake::Mistake,
+    private_file,
     revocations::CurrentRevocations,
     serve::tls,
+    sign_in::SignIns,
     signer::{Keyring, secrets::Secrets},
     store::{Store, sqlite::SqliteStore},
 };
 use anyhow::Context;
 use arc_swap::ArcSwap;
 use dayfly_core::clock::Clock;
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 use time::OffsetDateTime;
 use tokio_rustls::TlsAcceptor;
 
@@ -27,7 +31,7 @@ pub struct Assembled {
 
 /// Opens keys, store and TLS files, and puts everything where it belongs.
 pub fn assemble(config: Config) -> anyhow::Result<Assembled> {
-    let Config { origin, store, tls, keys, limits, hosts, rules, .. } = config;
+    let Config { origin, store, tls, keys, limits, hosts, sign_in, federation, rules, .. } = config;
     let acceptor = tls::acceptor(&tls)?;
     let keyring = Keyring::load(&keys, &Secrets::of_this_process())?;
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&store).with_context(|| format!("{} cannot be opened", store.display()))?);
@@ -42,10 +46,33 @@ pub fn assemble(config: Config) -> anyhow::Result<Assembled> {
         clock: Arc::clone(&clock),
         revocations: Arc::clone(&revocations),
     };
+    let web = Web::new().context("issuers cannot be called")?;
+    for entry in &federation {
+        entry.warnings().iter().for_each(|warning| tracing::warn!(issuer = entry.issuer, machine = %entry.machine, "{warning}"));
+    }
+    let sign_ins = sign_ins(sign_in, &origin, &web)?;
+    let federation = Federation::new(federation, &web)?;
     let (rules, latest_list) = (ArcSwap::from_pointee(rules), Default::default());
     let authority = Authority { origin, keyring, store, clock, hosts, revocations, latest_list, rules };
-    let service = Service::new(authority, Box::new(callers), challenges, limits);
+    let service = Service::new(authority, Box::new(callers), challenges, limits, sign_ins, federation);
     Ok(Assembled { service: Arc::new(service), tls: Arc::new(ArcSwap::from_pointee(acceptor)) })
+}
+
+/// Providers are asked when somebody signs in first: one that is down keeps no CA from starting.
+fn sign_ins(settings: SignInSettings, origin: &str, web: &Web) -> anyhow::Result<SignIns> {
+    let provider = |settings: ProviderSettings| -> anyhow::Result<Provider> {
+        let secret = settings.client_secret_file.as_deref().map(client_secret).transpose()?;
+        Ok(Provider::new(settings, secret, origin, web.clone())?)
+    };
+    let providers = settings.providers.into_iter().map(provider).collect::<anyhow::Result<_>>()?;
+    SignIns::new(providers, settings.device_codes, settings.lifetime.as_secs()).context("the system gives no random bytes")
+}
+
+/// The first line of the file.
+fn client_secret(path: &Path) -> Result<String, Mistake> {
+    let bytes = private_file::read(path)?;
+    let line = std::str::from_utf8(&bytes).ok().and_then(|text| text.lines().next()).map(str::trim).filter(|line| !line.is_empty());
+    line.map(str::to_owned).ok_or_else(|| Mistake::new(path, "holds no secret", "write the client's secret into its first line"))
 }
 
 /// The system's clock.

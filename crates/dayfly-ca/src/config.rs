@@ -5,8 +5,10 @@
 use crate::mistake::{Mistake, Mistakes};
 use dayfly_core::{policy::Policy, role::Roles, target::Inventory};
 use document::Document;
+pub use federation::FederationSettings;
 pub use keys::{AgentKey, Calls, Custody, Key, Keys, LockMemory, TokenKey};
 use settings::Settings;
+pub use sign_in::{ProviderSettings, SignInSettings};
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -14,11 +16,15 @@ use std::{
 };
 
 mod document;
+mod federation;
 mod hosts;
+mod issuer;
 mod keys;
 mod limits;
 mod rules;
 pub(crate) mod settings;
+mod sign_in;
+mod span;
 
 /// Everything that the CA is told.
 #[derive(Debug, Clone)]
@@ -37,6 +43,10 @@ pub struct Config {
     pub limits: Limits,
     /// What is asked of hosts.
     pub hosts: HostRules,
+    /// How people sign in by a browser.
+    pub sign_in: SignInSettings,
+    /// Which workloads of others are which machines.
+    pub federation: Vec<FederationSettings>,
     /// Who may have what, where.
     pub rules: RuleBook,
 }
@@ -111,8 +121,8 @@ impl Config {
     pub fn load(path: &Path) -> Result<Self, Mistakes> {
         let Examined { settings, rules, mistakes } = examine(path);
         let (Some(settings), Some(rules)) = (settings, rules) else { return Err(mistakes) };
-        let Settings { origin, listen, store, tls, keys, limits, hosts } = settings;
-        mistakes.or(Self { origin, listen, store, tls, keys, limits, hosts, rules })
+        let Settings { origin, listen, store, tls, keys, limits, hosts, sign_in, federation } = settings;
+        mistakes.or(Self { origin, listen, store, tls, keys, limits, hosts, sign_in, federation, rules })
     }
 
     /// What is asked of hosts, and nothing else.

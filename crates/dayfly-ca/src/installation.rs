@@ -5,12 +5,14 @@
 use crate::{
     authority::Authority,
     config::{HostRules, Limits, RuleBook},
+    federation::Federation,
     http::Service,
     identity::{BastionCall, HostCall, PersonCall, challenge::Challenges, enrolled_key::EnrolledKeys, enrollment_token},
     revocations::CurrentRevocations,
+    sign_in::SignIns,
     signer::Keyring,
     store::{
-        Bastion, Person, Store,
+        Bastion, Person, PersonKey, Store,
         host::{Host, HostKey, HostToken},
         memory::MemoryStore,
     },
@@ -110,7 +112,12 @@ impl Installation {
             latest_list: Default::default(),
             rules,
         };
-        Self { store, clock, service: Arc::new(Service::new(authority, Box::new(callers), challenges, limits)) }
+        let sign_ins = SignIns::new(Vec::new(), true, 3600).unwrap();
+        Self {
+            store,
+            clock,
+            service: Arc::new(Service::new(authority, Box::new(callers), challenges, limits, sign_ins, Federation::default())),
+        }
     }
 
     pub(crate) fn authority(&self) -> &Authority {
@@ -120,7 +127,7 @@ impl Installation {
     /// A call by somebody who is enrolled, with the challenge [`CHALLENGE`].
     pub(crate) async fn person_call(&self, name: &str) -> PersonCall {
         let person = self.store.person(&name.parse().unwrap()).await.unwrap().unwrap();
-        let proof = Proof::EnrolledKey { fingerprint: person.key_fingerprint };
+        let proof = Proof::EnrolledKey { fingerprint: person.key.unwrap().fingerprint };
         let identity = Identity { subject: person.subject, groups: person.groups, proof, proven_at: self.clock.unix_seconds() };
         PersonCall { identity, context: sample::context(), challenge: CHALLENGE.to_owned() }
     }
@@ -169,8 +176,8 @@ fn keyring() -> Keyring {
 fn person(name: &str, seed: u8, groups: &[&str]) -> Person {
     Person {
         subject: name.parse().unwrap(),
-        key_fingerprint: fingerprint(SeedSigner::new(seed).public_key()),
-        public_key: line(seed),
+        key: Some(PersonKey { fingerprint: fingerprint(SeedSigner::new(seed).public_key()), line: line(seed) }),
+        account: None,
         groups: groups.iter().map(|group| GroupName::new(*group).unwrap()).collect(),
         disabled: false,
     }

@@ -1,7 +1,7 @@
 //! The issue pipeline: who asks → decision → intent in the log → signed and verified → outcome in the log → reply.
 //!
 //! If the log cannot be written, nothing leaves. Facts of its events: `grant`, `targets`, `principals`, `key` (what was certified), `digest` (SHA-256
-//! of the certificate), `expires`, `policies`, `narrowed`, `address` (where it was asked from), `proof` (the key that proved who asked),
+//! of the certificate), `expires`, `policies`, `narrowed`, `address` (where it was asked from), `proof` (the key that proved who asked), `method` (how that key is known: enrolled, by a sign-in, by a token),
 //! `touched` and `user_verified` (what a FIDO key said of the proof that it is held) and `stated_reason`.
 
 use crate::{
@@ -19,7 +19,6 @@ use dayfly_core::{
     audit::{AuditEvent, Event, Outcome},
     certificate::{SignedCertificate, UnsignedCertificate},
     decision::{Decision, Grant},
-    identity::Proof,
     policy,
     reason::Refusal,
     request::{CertificateRequest, RequestedTargets},
@@ -145,7 +144,6 @@ fn issued_event(
     signed: &SignedCertificate,
     expires_at: OffsetDateTime,
 ) -> AuditEvent {
-    let Proof::EnrolledKey { fingerprint: proof } = &call.identity.proof;
     let event = event
         .fact("principals", list(grant.principals()))
         .fact("key", fingerprint(request.public_key.key_data()))
@@ -153,7 +151,8 @@ fn issued_event(
         .fact("expires", expires_at.format(&Rfc3339).unwrap_or_default())
         .fact("policies", list(&grant.explanation().policies))
         .fact("address", call.context.source)
-        .fact("proof", proof);
+        .fact("proof", call.identity.proof.fingerprint())
+        .fact("method", call.identity.proof.method());
     let event = match request.fido {
         Some(FidoFlags { touched, verified }) => event.fact("touched", touched).fact("user_verified", verified),
         None => event,

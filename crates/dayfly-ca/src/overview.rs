@@ -7,9 +7,8 @@ use crate::{
     identity::PersonCall,
     store::Bastion,
 };
-use dayfly_api::person::{BastionAddress, Destination, Destinations, RoleSummary, Roles, WhoAmI};
+use dayfly_api::person::{BastionAddress, CurrentSignIn, Destination, Destinations, RoleSummary, Roles, WhoAmI};
 use dayfly_core::{
-    identity::Proof,
     name::{AccountName, RoleName, TargetName},
     policy,
     principal::PrincipalTemplate,
@@ -23,13 +22,17 @@ use std::{
 
 /// Who calls, as the CA sees it.
 pub fn whoami(call: &PersonCall) -> WhoAmI {
-    let Proof::EnrolledKey { fingerprint } = &call.identity.proof;
     WhoAmI {
         subject: call.identity.subject.clone(),
         groups: call.identity.groups.iter().cloned().collect(),
         method: call.identity.proof.method().to_owned(),
-        key_fingerprint: fingerprint.clone(),
+        key_fingerprint: call.identity.proof.fingerprint().to_owned(),
         address: call.context.source.to_canonical().to_string(),
+        sign_in: call
+            .identity
+            .proof
+            .issuer_and_subject()
+            .map(|(issuer, subject)| CurrentSignIn { issuer: issuer.to_owned(), issuer_subject: subject.to_owned() }),
     }
 }
 

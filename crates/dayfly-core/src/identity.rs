@@ -57,13 +57,31 @@ impl From<Subject> for String {
     }
 }
 
-/// How an identity was proven.
+/// How an identity was proven. Whatever it is, the request came signed by a key, and `fingerprint` is that key's `SHA256:…`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "method", rename_all = "snake_case")]
 pub enum Proof {
     /// A signature by an SSH key that is enrolled for the subject.
     EnrolledKey {
-        /// `SHA256:…` of the key.
+        /// The enrolled key.
+        fingerprint: String,
+    },
+    /// A sign-in at an OpenID Connect provider, bound to a key of the person's tool.
+    SignIn {
+        /// The provider's issuer URL.
+        issuer: String,
+        /// Its stable id of the person: `sub`. Never an e-mail address.
+        subject: String,
+        /// The key that the sign-in is bound to.
+        fingerprint: String,
+    },
+    /// A token of a federated issuer, such as a CI system's.
+    Federation {
+        /// The token's issuer URL.
+        issuer: String,
+        /// The token's `sub`.
+        subject: String,
+        /// The key that the token was shown with.
         fingerprint: String,
     },
 }
@@ -73,6 +91,23 @@ impl Proof {
     pub fn method(&self) -> &'static str {
         match self {
             Self::EnrolledKey { .. } => "enrolled_key",
+            Self::SignIn { .. } => "sign_in",
+            Self::Federation { .. } => "federation",
+        }
+    }
+
+    /// `SHA256:…` of the key that signed.
+    pub fn fingerprint(&self) -> &str {
+        match self {
+            Self::EnrolledKey { fingerprint } | Self::SignIn { fingerprint, .. } | Self::Federation { fingerprint, .. } => fingerprint,
+        }
+    }
+
+    /// Who vouches for the subject, and under which id of its own; `None` for an enrolled key, for which the CA does itself.
+    pub fn issuer_and_subject(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::EnrolledKey { .. } => None,
+            Self::SignIn { issuer, subject, .. } | Self::Federation { issuer, subject, .. } => Some((issuer, subject)),
         }
     }
 }

@@ -1,11 +1,11 @@
 //! Everything in `ca.toml` but the rules: where the CA is reached, and its files.
 
 use super::{
-    HostRules, Keys, Limits, TlsFiles,
+    FederationSettings, HostRules, Keys, Limits, SignInSettings, TlsFiles,
     document::{Document, Placed, take_table},
-    hosts,
+    federation, hosts,
     keys::{self, WrittenKeys},
-    limits,
+    limits, sign_in,
 };
 use crate::mistake::Mistakes;
 use serde::Deserialize;
@@ -16,7 +16,7 @@ use std::{
 use toml::de::DeTable;
 
 /// The tables of `ca.toml`, beside the keys of [`Top`].
-const TABLES: [&str; 6] = ["tls", "keys", "limits", "hosts", "role", "target"];
+const TABLES: [&str; 8] = ["tls", "keys", "limits", "hosts", "sign_in", "federation", "role", "target"];
 
 /// Everything but the rules.
 #[derive(Debug, Clone)]
@@ -28,6 +28,8 @@ pub(crate) struct Settings {
     pub(crate) keys: Keys,
     pub(crate) limits: Limits,
     pub(crate) hosts: HostRules,
+    pub(crate) sign_in: SignInSettings,
+    pub(crate) federation: Vec<FederationSettings>,
 }
 
 #[derive(Deserialize)]
@@ -92,12 +94,14 @@ impl Settings {
     pub(super) fn read<'t>(document: &Document, whole: toml::Spanned<DeTable<'t>>, mistakes: &mut Mistakes) -> Option<Self> {
         let span = whole.span();
         let hosts = hosts::read(document, whole.clone(), mistakes);
+        let sign_in = sign_in::read(document, whole.clone(), mistakes);
+        let federation = federation::read(document, whole.clone(), mistakes);
         let mut table = whole.into_inner();
         note_unknown_keys(document, &table, mistakes);
         let tls = take_table(&mut table, "tls").unwrap_or_else(|| absent(&span));
         let keys = take_table(&mut table, "keys").unwrap_or_else(|| absent(&span));
         let limits = take_table(&mut table, "limits").unwrap_or_else(|| absent(&span));
-        table.remove("hosts");
+        ["hosts", "sign_in", "federation"].into_iter().for_each(|read| drop(table.remove(read)));
         let top: Option<Top> = document.read_table(toml::Spanned::new(span, table), "the file", &TOP, mistakes).map(Placed::into_value);
         let tls: Option<Tls> = document.read_table(tls, "[tls]", &["certificate", "key"], mistakes).map(Placed::into_value);
         let keys: Option<Placed<WrittenKeys>> = document.read_table(keys, "[keys]", &keys::REQUIRED, mistakes);
@@ -113,6 +117,8 @@ impl Settings {
             keys,
             limits: limits?,
             hosts: hosts?,
+            sign_in: sign_in?,
+            federation: federation?,
         })
     }
 }

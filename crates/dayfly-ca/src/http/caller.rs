@@ -3,7 +3,7 @@
 use super::{Peer, Service, problem::HttpProblem};
 use crate::{
     failure::Failure,
-    identity::{BastionCall, CallerError, EnrollingHostCall, HostCall, PersonCall, PresentedRequest, Rejection},
+    identity::{BastionCall, CallerError, EnrollingHostCall, HostCall, NewKey, NewKeyCall, PersonCall, PresentedRequest, Rejection},
     refused_request::RefusedRequest,
 };
 use axum::{
@@ -26,6 +26,9 @@ use std::{net::IpAddr, sync::Arc};
 /// The person or machine that calls.
 pub(super) type ByPerson = Extension<Arc<PersonCall>>;
 
+/// The key that calls, which speaks for nobody yet.
+pub(super) type ByNewKey = Extension<Arc<NewKeyCall>>;
+
 /// The bastion that calls.
 pub(super) type ByBastion = Extension<Arc<BastionCall>>;
 
@@ -39,6 +42,7 @@ pub(super) type ByEnrollingHost = Extension<Arc<EnrollingHostCall>>;
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Kind {
     Person,
+    NewKey,
     Bastion,
     Host,
     EnrollingHost,
@@ -48,7 +52,7 @@ impl Kind {
     /// As what such a caller signs.
     fn purpose(self) -> Purpose {
         match self {
-            Self::Person => Purpose::Person,
+            Self::Person | Self::NewKey => Purpose::Person,
             Self::Bastion => Purpose::Bastion,
             Self::Host | Self::EnrollingHost => Purpose::Host,
         }
@@ -106,6 +110,10 @@ async fn identify(gate: &Gate, peer: IpAddr, parts: &mut Parts, body: &Bytes) ->
         Kind::Person => {
             let identity = service.callers.person(presented).await?;
             parts.extensions.insert(Arc::new(PersonCall { identity, context, challenge }));
+        }
+        Kind::NewKey => {
+            let NewKey { key, fingerprint } = service.callers.new_key(presented).await?;
+            parts.extensions.insert(Arc::new(NewKeyCall { key, fingerprint, context }));
         }
         Kind::Bastion => {
             let bastion = service.callers.bastion(presented).await?;

@@ -49,9 +49,19 @@ impl Parent {
         Ok(Identity {
             subject: person.subject.clone(),
             groups: person.groups.clone(),
-            proof: Proof::EnrolledKey { fingerprint: person.key_fingerprint.clone() },
+            proof: proof_of(person),
             proven_at: self.certificate.validity().after().saturating_add(BACKDATE_SECONDS),
         })
+    }
+}
+
+/// How whoever it is proves who they are.
+fn proof_of(person: &Person) -> Proof {
+    match (&person.key, &person.account) {
+        (None, Some(account)) => {
+            Proof::SignIn { issuer: account.issuer.clone(), subject: account.subject.clone(), fingerprint: String::new() }
+        }
+        (key, _) => Proof::EnrolledKey { fingerprint: key.as_ref().map(|key| key.fingerprint.clone()).unwrap_or_default() },
     }
 }
 

@@ -10,6 +10,7 @@
 //! | `host` | hosts: changes and questions |
 //! | `readers` | a few connections that only read |
 //! | `query` | the questions, as SQL |
+//! | `sign_in` | keys that are signed in: changes and questions |
 //! | `revocation` | what is revoked, and which certificates that covers |
 //!
 //! Another process may append at any time (`dayfly-ca user add` while the CA serves): the newest row is read inside each transaction, which holds the
@@ -17,7 +18,7 @@
 
 use super::{
     Answer, Bastion, Certificate, Change, ListRecord, Person, Position, Revocation, RevocationState, RevokedSerials, Row, Store,
-    StoreError, host::Host,
+    StoreError, host::Host, sign_in::SignIn,
 };
 use dayfly_core::{audit::AuditEvent, certificate::Revoked, identity::Subject, name::BastionName};
 use readers::Readers;
@@ -33,6 +34,7 @@ mod query;
 mod readers;
 mod revocation;
 mod schema;
+mod sign_in;
 mod writer;
 
 /// The store in one SQLite file.
@@ -68,6 +70,14 @@ impl Store for SqliteStore {
 
     fn person_by_key<'a>(&'a self, key_fingerprint: &'a str) -> Answer<'a, Option<Person>> {
         Box::pin(self.readers.look_up(|connection| query::person_by_key(connection, key_fingerprint)))
+    }
+
+    fn person_by_account<'a>(&'a self, issuer: &'a str, issuer_subject: &'a str) -> Answer<'a, Option<Person>> {
+        Box::pin(self.readers.look_up(|connection| query::person_by_account(connection, issuer, issuer_subject)))
+    }
+
+    fn sign_in_by_key<'a>(&'a self, key_fingerprint: &'a str) -> Answer<'a, Option<SignIn>> {
+        Box::pin(self.readers.look_up(|connection| sign_in::by_key(connection, key_fingerprint)))
     }
 
     fn person<'a>(&'a self, subject: &'a Subject) -> Answer<'a, Option<Person>> {
