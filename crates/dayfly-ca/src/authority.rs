@@ -14,6 +14,7 @@ use dayfly_core::{
     audit::{AuditEvent, Event, Outcome, Reporter},
     certificate::{RevokedBy, SignedCertificate, UnsignedCertificate},
     clock::Clock,
+    context::Context,
     policy::Rules,
     reason::Refusal,
     role::{Role, SourceAddress},
@@ -21,7 +22,7 @@ use dayfly_core::{
     signer::Signer,
 };
 use ssh_key::public::KeyData;
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 use tokio::task::JoinError;
 
 /// The largest serial: what every JSON reader holds exactly.
@@ -56,6 +57,11 @@ impl Authority {
     /// A refusal that the CA itself reports, now.
     pub fn refused(&self, event: Event, refusal: &Refusal) -> AuditEvent {
         AuditEvent::refused(self.clock.now(), event, Reporter::Ca, refusal)
+    }
+
+    /// What is known of `source` now, for a decision.
+    pub fn context(&self, source: IpAddr) -> Context {
+        self.rules.load().context(self.clock.now(), source)
     }
 
     /// Signs, and tells the log if that fails. `about` adds what the certificate was for.

@@ -2,18 +2,28 @@
 //!
 //! Every mistake is found at once and told with file, line and remedy. Key files and the store are opened by those who use them.
 
-use crate::mistake::{Mistake, Mistakes};
-use dayfly_core::{policy::Policy, role::Roles, target::Inventory};
+use crate::{
+    geo::Geography,
+    mistake::{Mistake, Mistakes},
+};
+use dayfly_core::{
+    context::{Context, NamedNetworks},
+    policy::Policy,
+    role::Roles,
+    target::Inventory,
+};
 use document::Document;
 pub use federation::FederationSettings;
 pub use keys::{AgentKey, Calls, Custody, Key, Keys, LockMemory, TokenKey};
 use settings::Settings;
 pub use sign_in::{ProviderSettings, SignInSettings};
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
+use time::OffsetDateTime;
 
 mod document;
 mod federation;
@@ -25,6 +35,7 @@ mod rules;
 pub(crate) mod settings;
 mod sign_in;
 mod span;
+mod surroundings;
 
 /// Everything that the CA is told.
 #[derive(Debug, Clone)]
@@ -95,6 +106,10 @@ pub struct RuleBook {
     pub inventory: Inventory,
     /// Who may have what.
     pub policy: Policy,
+    /// The networks that policies speak of.
+    pub networks: NamedNetworks,
+    /// Where on earth addresses are.
+    pub geography: Arc<dyn Geography>,
 }
 
 /// As much of a configuration as can be read, and what is wrong with the rest.
@@ -147,6 +162,12 @@ impl Config {
 }
 
 impl RuleBook {
+    /// What is known of `source` now, for a decision.
+    pub fn context(&self, now: OffsetDateTime, source: IpAddr) -> Context {
+        let (networks, country, asn) = (self.networks.of(source), self.geography.country(source), self.geography.asn(source));
+        Context { networks, country, asn, ..Context::new(now, source) }
+    }
+
     /// Reads the rules of a configuration file and nothing else.
     pub fn load(path: &Path) -> Result<Self, Mistakes> {
         let document = Document::read(path)?;

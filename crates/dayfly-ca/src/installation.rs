@@ -4,10 +4,14 @@
 
 use crate::{
     authority::Authority,
-    config::{HostRules, Limits, RuleBook},
+    config::{FederationSettings, HostRules, Limits, RuleBook, SignInSettings},
     federation::Federation,
+    geo::Unknown,
     http::Service,
-    identity::{BastionCall, HostCall, PersonCall, challenge::Challenges, enrolled_key::EnrolledKeys, enrollment_token},
+    identity::{
+        BastionCall, HostCall, PersonCall, challenge::Challenges, enrolled_key::EnrolledKeys, enrollment_token, provider::Provider,
+        web::Web,
+    },
     revocations::CurrentRevocations,
     sign_in::SignIns,
     signer::Keyring,
@@ -22,7 +26,8 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use dayfly_api::{certificate::CertificateRequest, session::LoginKey, session::SessionRequest};
 use dayfly_core::{
     clock::{Clock, FixedClock},
-    identity::{Identity, Proof},
+    context::NamedNetworks,
+    identity::{Evidence, Identity, Proof},
     name::{AccountName, BastionName, GroupName, RoleName, ScopeName, TargetName},
     policy::sample::{self, Sample},
     request::RequestedTargets,
@@ -79,7 +84,20 @@ impl Installation {
         Self::with(limits, keyring())
     }
 
+    /// Whose people sign in at these providers, and whose workloads show tokens.
+    pub(crate) fn with_sign_in(settings: SignInSettings, federation: Vec<FederationSettings>) -> Self {
+        let web = Web::new().unwrap();
+        let provider = |settings| Provider::new(settings, Some("client secret".to_owned()), ORIGIN, web.clone()).unwrap();
+        let providers = settings.providers.into_iter().map(provider).collect();
+        let sign_ins = SignIns::new(providers, settings.device_codes, settings.lifetime.as_secs()).unwrap();
+        Self::with_all(limits(), keyring(), sign_ins, Federation::new(federation, &web).unwrap())
+    }
+
     fn with(limits: Limits, keyring: Keyring) -> Self {
+        Self::with_all(limits, keyring, SignIns::new(Vec::new(), true, 3600).unwrap(), Federation::default())
+    }
+
+    fn with_all(limits: Limits, keyring: Keyring, sign_ins: SignIns, federation: Federation) -> Self {
         let store = Arc::new(MemoryStore::default());
         for (name, seed, groups) in [("alice", ALICE, vec!["dba", "developers"]), ("bob", BOB, vec![]), ("carol", CAROL, vec!["reviewers"])]
         {
@@ -101,7 +119,8 @@ impl Installation {
             revocations: Arc::clone(&revocations),
         };
         let Sample { policy, roles, inventory, .. } = Sample::new();
-        let rules = ArcSwap::from_pointee(RuleBook { roles, inventory, policy });
+        let rules =
+            ArcSwap::from_pointee(RuleBook { roles, inventory, policy, networks: NamedNetworks::default(), geography: Arc::new(Unknown) });
         let authority = Authority {
             origin: ORIGIN.to_owned(),
             keyring,
@@ -112,12 +131,7 @@ impl Installation {
             latest_list: Default::default(),
             rules,
         };
-        let sign_ins = SignIns::new(Vec::new(), true, 3600).unwrap();
-        Self {
-            store,
-            clock,
-            service: Arc::new(Service::new(authority, Box::new(callers), challenges, limits, sign_ins, Federation::default())),
-        }
+        Self { store, clock, service: Arc::new(Service::new(authority, Box::new(callers), challenges, limits, sign_ins, federation)) }
     }
 
     pub(crate) fn authority(&self) -> &Authority {
@@ -128,7 +142,8 @@ impl Installation {
     pub(crate) async fn person_call(&self, name: &str) -> PersonCall {
         let person = self.store.person(&name.parse().unwrap()).await.unwrap().unwrap();
         let proof = Proof::EnrolledKey { fingerprint: person.key.unwrap().fingerprint };
-        let identity = Identity { subject: person.subject, groups: person.groups, proof, proven_at: self.clock.unix_seconds() };
+        let evidence = Evidence::new(proof, self.clock.unix_seconds());
+        let identity = Identity { subject: person.subject, groups: person.groups, evidence };
         PersonCall { identity, context: sample::context(), challenge: CHALLENGE.to_owned() }
     }
 

@@ -54,7 +54,7 @@ async fn decide(authority: &Authority, call: &PersonCall, asked: Asked) -> Resul
     let request = CertificateRequest::new(asked.role, asked.targets, asked.ttl, asked.reason, held.public_key)?.held_with(held.fido);
     let book = authority.rules.load_full();
     let networks = authority.bastion_networks(book.roles.get(request.role.as_str())).await?;
-    let (identity, context) = (call.identity.clone(), call.context);
+    let (identity, context) = (call.identity.clone(), call.context.clone());
     let is_quick = is_quick(&book, &request.targets);
     let decide = move || (policy::decide(rules(&book, &networks), &identity, &context, &request, Uuid::now_v7()), request);
     let (decision, request) = if is_quick { decide() } else { tokio::task::spawn_blocking(decide).await? };
@@ -151,8 +151,8 @@ fn issued_event(
         .fact("expires", expires_at.format(&Rfc3339).unwrap_or_default())
         .fact("policies", list(&grant.explanation().policies))
         .fact("address", call.context.source)
-        .fact("proof", call.identity.proof.fingerprint())
-        .fact("method", call.identity.proof.method());
+        .fact("proof", call.identity.evidence.proof.fingerprint())
+        .fact("method", call.identity.evidence.proof.method());
     let event = match request.fido {
         Some(FidoFlags { touched, verified }) => event.fact("touched", touched).fact("user_verified", verified),
         None => event,

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`args`], [`commands`] | the command line, one file a command |
 //! | [`config`] | `ca.toml` and what it names → a checked [`config::Config`] |
+//! | [`geo`] | where on earth addresses are |
 //! | [`signer`] | the CA's keys; nothing outside touches one |
 //! | [`private_file`], [`tls_certificate`] | files that nobody else may read; the certificate that callers see |
 //! | [`mistake`] | what is wrong in a file, where, and what to do |
@@ -35,6 +36,7 @@ pub mod commands;
 pub mod config;
 pub mod failure;
 pub mod federation;
+pub mod geo;
 pub mod host_certificate;
 pub mod host_enrollment;
 pub mod host_report;

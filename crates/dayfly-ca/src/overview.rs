@@ -22,15 +22,14 @@ use std::{
 
 /// Who calls, as the CA sees it.
 pub fn whoami(call: &PersonCall) -> WhoAmI {
+    let proof = &call.identity.evidence.proof;
     WhoAmI {
         subject: call.identity.subject.clone(),
         groups: call.identity.groups.iter().cloned().collect(),
-        method: call.identity.proof.method().to_owned(),
-        key_fingerprint: call.identity.proof.fingerprint().to_owned(),
+        method: proof.method().to_owned(),
+        key_fingerprint: proof.fingerprint().to_owned(),
         address: call.context.source.to_canonical().to_string(),
-        sign_in: call
-            .identity
-            .proof
+        sign_in: proof
             .issuer_and_subject()
             .map(|(issuer, subject)| CurrentSignIn { issuer: issuer.to_owned(), issuer_subject: subject.to_owned() }),
     }

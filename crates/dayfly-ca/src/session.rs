@@ -22,7 +22,6 @@ use dayfly_core::{
     admission::{Admission, admit},
     audit::AuditEvent,
     certificate::{KeyId, SessionCertificate, SessionKind, SignedCertificate, UnsignedCertificate},
-    context::Context,
     name::TargetName,
     policy,
     reason::{Reason, Refusal},
@@ -96,7 +95,7 @@ fn served_target<'a>(inventory: &'a Inventory, bastion: &Bastion, name: &TargetN
 
 /// What was granted minutes ago must be permitted now, and through this bastion.
 fn may_connect(authority: &Authority, book: &RuleBook, call: &BastionCall, asked: &SessionRequest, parent: &Parent) -> Result<(), Refusal> {
-    let context = Context { now: authority.clock.now(), source: asked.peer };
+    let context = book.context(authority.clock.now(), asked.peer);
     let (role, bastion, account) = (&parent.id.role, &call.bastion.name, asked.account.as_ref());
     policy::may_connect(rules(book, &[]), &parent.holder()?, &context, role, &asked.target, bastion, account).map(|_| ())
 }

@@ -210,14 +210,14 @@ impl SignIns {
 
     /// Ends the sign-in that the call was made by.
     pub async fn end(&self, authority: &Authority, call: &PersonCall) -> Result<SignedOut, Failure> {
-        let issuer = match &call.identity.proof {
+        let issuer = match &call.identity.evidence.proof {
             Proof::SignIn { issuer, .. } | Proof::Federation { issuer, .. } => issuer,
             Proof::EnrolledKey { .. } => {
                 let message = "the key is enrolled, and signed in by nobody";
                 return Err(Refusal::new(Reason::SignInUnknown, message, "to end its access: dayfly-ca user disable").into());
             }
         };
-        let key = call.identity.proof.fingerprint();
+        let key = call.identity.evidence.proof.fingerprint();
         let event = authority.event(Event::SignInEnded, Outcome::Done).subject(call.subject()).fact("key", key);
         let event = event.fact("address", call.context.source.to_canonical());
         authority.store.commit(Change::EndSignIn(key.to_owned()), event).await?;

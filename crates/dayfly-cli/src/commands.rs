@@ -6,6 +6,7 @@ pub mod host;
 mod inspect;
 mod log;
 mod login;
+mod logout;
 mod reference;
 mod roles;
 mod sessions;
@@ -21,6 +22,8 @@ use std::{path::PathBuf, process::ExitCode};
 pub enum Command {
     /// Prove to a CA who you are, and remember it
     Login(login::Arguments),
+    /// End your sign-in, and forget the CA
+    Logout(logout::Arguments),
     /// Show who you are to the CA
     Whoami,
     /// List the roles that you may ask for
@@ -73,6 +76,7 @@ impl<'a> Context<'a> {
 pub async fn run(command: Command, context: &Context<'_>) -> Result<ExitCode, Failure> {
     match command {
         Command::Login(arguments) => login::run(arguments, context).await?,
+        Command::Logout(arguments) => logout::run(&arguments, context).await?,
         Command::Whoami => whoami::run(context).await?,
         Command::Roles => roles::run(context).await?,
         Command::Cert(arguments) => cert::run(arguments, context).await?,

@@ -7,9 +7,10 @@ use crate::{
     state::State,
 };
 use dayfly_api::trust::Trust;
-use dayfly_client::{Client, Pin};
+use dayfly_client::{Client, KeySigner, Pin};
 use dayfly_core::signed_request::Purpose;
-use std::path::Path;
+use ssh_key::PrivateKey;
+use std::{path::Path, sync::Arc};
 
 /// A login, opened.
 pub struct Connection {
@@ -37,6 +38,12 @@ impl Connection {
         let trust = self.client.trust().await?;
         if login::same_authorities(&self.trust, &trust) { Ok(trust) } else { Err(other_authorities(&self.login.url)) }
     }
+}
+
+/// A client for a key in memory that speaks for nobody yet, or for a sign-in of it.
+pub fn client_of(url: &str, pin: Option<&str>, key: &PrivateKey) -> Result<Client, Failure> {
+    let pin = pin.map(parse_pin).transpose()?;
+    Ok(Client::new(url, pin, Purpose::Person, Arc::new(KeySigner::new(key.clone())))?)
 }
 
 /// A client for one identity.

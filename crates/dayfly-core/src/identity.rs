@@ -1,8 +1,14 @@
 //! An identity: a verified subject. Who, which groups, how it was proven, when.
 
-use crate::name::{GroupName, NameError, SubjectName};
+use crate::{
+    device::{Device, Version},
+    name::{GroupName, NameError, SubjectName},
+};
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeSet, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 /// A person or a machine.
 ///
@@ -112,6 +118,79 @@ impl Proof {
     }
 }
 
+/// A kind of second factor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FactorMethod {
+    /// A one-time code of an authenticator (RFC 6238).
+    Totp,
+    /// A passkey or security key in the browser.
+    Webauthn,
+    /// The touch of an enrolled FIDO key, by an SSH signature.
+    Touch,
+}
+
+impl FactorMethod {
+    /// Every kind there is.
+    pub const ALL: [Self; 3] = [Self::Totp, Self::Webauthn, Self::Touch];
+
+    /// Its name, as policy sees it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Totp => "totp",
+            Self::Webauthn => "webauthn",
+            Self::Touch => "touch",
+        }
+    }
+}
+
+impl fmt::Display for FactorMethod {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Text that names no kind of second factor.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no second factor: write totp, webauthn or touch")]
+pub struct FactorMethodError(String);
+
+impl std::str::FromStr for FactorMethod {
+    type Err = FactorMethodError;
+    fn from_str(text: &str) -> Result<Self, FactorMethodError> {
+        let known = Self::ALL.into_iter().find(|method| method.as_str() == text);
+        known.ok_or_else(|| FactorMethodError(text.chars().take(64).collect()))
+    }
+}
+
+/// What was proven of an identity, how and when, and what is known of where it works. Kept with each certificate, so that ages are true later on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// How the identity was proven.
+    pub proof: Proof,
+    /// When, in Unix seconds.
+    pub proven_at: u64,
+    /// The second factors, and when each was proven last, in Unix seconds.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub factors: BTreeMap<FactorMethod, u64>,
+    /// The device that signed the request beside the person's key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<Device>,
+    /// The version of the tool. *Self-reported*: the tool says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_version: Option<Version>,
+    /// The verified claims of a workload's token, as text. Only a federation's proof has any.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub claims: BTreeMap<String, String>,
+}
+
+impl Evidence {
+    /// A proof and nothing else.
+    pub fn new(proof: Proof, proven_at: u64) -> Self {
+        Self { proof, proven_at, factors: BTreeMap::new(), device: None, client_version: None, claims: BTreeMap::new() }
+    }
+}
+
 /// A verified subject. Only an identity check makes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
@@ -119,10 +198,8 @@ pub struct Identity {
     pub subject: Subject,
     /// The groups it belongs to.
     pub groups: BTreeSet<GroupName>,
-    /// How that was proven.
-    pub proof: Proof,
-    /// When, in Unix seconds.
-    pub proven_at: u64,
+    /// How that was proven, and when.
+    pub evidence: Evidence,
 }
 
 #[cfg(test)]

@@ -7,10 +7,10 @@
 //! | Module | What it is |
 //! |---|---|
 //! | [`name`], [`certified_name`], [`principal`], [`validity`], [`address`] | newtypes that cannot hold a bad value |
-//! | [`identity`] | a verified subject: who, which groups, how it was proven, when |
+//! | [`identity`], [`device`] | a verified subject: who, which groups, how it was proven, when, on what |
 //! | [`role`], [`target`] | what the CA's TOML files say: what a certificate may contain, which hosts there are |
 //! | [`forward`] | where a connection may go from a target |
-//! | [`request`], [`context`] | what somebody asks for, and under which conditions |
+//! | [`request`], [`context`], [`time_zone`] | what somebody asks for, and under which conditions |
 //! | [`policy`], [`decision`] | Cedar's answer, as a value that only the decision can make |
 //! | [`certificate`] | grant → unsigned certificate → signed and verified certificate; the verifier |
 //! | [`admission`] | verified certificate + target + account → [`admission::Admission`] or a refusal |
@@ -32,6 +32,7 @@ pub mod certified_name;
 pub mod clock;
 pub mod context;
 pub mod decision;
+pub mod device;
 pub mod forward;
 pub mod identity;
 pub mod log_link;
@@ -46,4 +47,5 @@ pub mod signature;
 pub mod signed_request;
 pub mod signer;
 pub mod target;
+pub mod time_zone;
 pub mod validity;

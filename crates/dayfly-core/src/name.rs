@@ -1,4 +1,4 @@
-//! Names: of people, machines, groups, roles, targets, accounts, bastions and hosts.
+//! Names: of people, machines, groups, roles, targets, accounts, bastions, hosts, networks and devices.
 //!
 //! One grammar for all of them, `[a-z0-9][a-z0-9._-]*`, at most [`MAX_LENGTH`] characters and without `..`. It leaves no room for what broke
 //! others: a comma or wildcard that matches two names, a leading `-` that becomes an option, a quote, a path or a control character.
@@ -116,6 +116,10 @@ names! {
     BastionName = "bastion";
     /// The name that a host is enrolled under.
     HostName = "host";
+    /// The name of a network that policies speak of.
+    NetworkName = "network";
+    /// What a device is enrolled under.
+    DeviceId = "device";
 }
 
 impl From<TargetName> for ScopeName {

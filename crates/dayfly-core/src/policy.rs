@@ -5,6 +5,7 @@
 //! | `schema` | what a policy can speak about |
 //! | `load`, `statement` | policy files → [`Policy`], every mistake with its line |
 //! | `slices` | the few policies that can matter to a question |
+//! | `facts` | what a policy sees of who asks and under which conditions |
 //! | `hardware` | what a role demands of the key |
 //! | `inquiry` | a question to Cedar, and its answer in words |
 //! | `resolve` | what was asked for → targets; permitted targets → principals |
@@ -26,6 +27,7 @@ use inquiry::{Inquiry, Question};
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
+mod facts;
 mod hardware;
 mod inquiry;
 mod load;
@@ -67,7 +69,7 @@ fn grant(rules: Rules<'_>, identity: &Identity, context: &Context, request: &Cer
     let role = find_role(rules, &request.role)?;
     let ttl = request.ttl.unwrap_or(role.max_ttl).min(role.max_ttl);
     let asked = resolve::targets(rules, role, &request.targets)?;
-    let inquiry = Inquiry::new(rules, rules.policy.slices.of_role(&role.name), identity, context, asked.iter().copied())?;
+    let inquiry = Inquiry::new(rules, rules.policy.slices.of_role(&role.name), identity, context, Some(role), asked.iter().copied())?;
     let question = |target| inquiry.ask(Question::Request { role: &role.name, target, ttl });
     let (permitted, mut explanation) = match &request.targets {
         RequestedTargets::Named(_) => all_of(asked, question)?,
@@ -164,7 +166,7 @@ pub fn may_connect(
     if !role.covers(target) {
         return Err(resolve::outside_role(role, &target.name));
     }
-    let inquiry = Inquiry::new(rules, rules.policy.slices.of_role(&role.name), identity, context, [target])?;
+    let inquiry = Inquiry::new(rules, rules.policy.slices.of_role(&role.name), identity, context, Some(role), [target])?;
     inquiry.ask(Question::Connect { role: &role.name, target, bastion, account })
 }
 
@@ -175,7 +177,7 @@ pub fn may_review(rules: Rules<'_>, identity: &Identity, context: &Context, scop
     if targets.is_empty() {
         return Err(resolve::unknown_target(scope));
     }
-    let inquiry = Inquiry::new(rules, rules.policy.slices.of_targets(), identity, context, targets.iter().copied())?;
+    let inquiry = Inquiry::new(rules, rules.policy.slices.of_targets(), identity, context, None, targets.iter().copied())?;
     let (_, mut explanation) = all_of(targets, |target| inquiry.ask(Question::ReviewTarget { target }))?;
     if rules.inventory.is_group(scope) {
         explanation.policies.extend(inquiry.ask(Question::ReviewGroup { group: scope.as_str() })?.policies);
@@ -188,7 +190,7 @@ pub fn requestable(rules: Rules<'_>, identity: &Identity, context: &Context) -> 
     let targets_of = |role: &Role| {
         let covered: Vec<&Target> = rules.inventory.iter().filter(|target| role.covers(target)).collect();
         let slice = rules.policy.slices.of_role(&role.name);
-        let inquiry = Inquiry::new(rules, slice, identity, context, covered.iter().copied()).ok()?;
+        let inquiry = Inquiry::new(rules, slice, identity, context, Some(role), covered.iter().copied()).ok()?;
         let is_permitted = |target: &&Target| inquiry.ask(Question::Request { role: &role.name, target, ttl: role.max_ttl }).is_ok();
         let permitted: Vec<TargetName> = covered.into_iter().filter(is_permitted).map(|target| target.name.clone()).collect();
         (!permitted.is_empty()).then(|| (role.name.clone(), permitted))

@@ -6,6 +6,7 @@ use crate::{
     name::{RoleName, ScopeName},
     principal::PrincipalTemplate,
     reason::{Reason, Refusal},
+    time_zone::TimeZone,
     validity::Ttl,
 };
 use serde::{Deserialize, Serialize};
@@ -48,6 +49,9 @@ pub struct Role {
     /// Whether the key must ask for a PIN or a fingerprint, at issue and at each login. For `passthrough` targets only.
     #[serde(default)]
     pub verify_required: bool,
+    /// Where the hours are meant that policies speak of. `None`: UTC.
+    #[serde(default)]
+    pub time_zone: Option<TimeZone>,
     /// What a recorded session may do.
     #[serde(default)]
     pub session: SessionRules,
@@ -288,7 +292,13 @@ mod tests {
 
     #[test]
     fn an_unknown_key_or_extension_is_an_error() {
-        for text in ["max_tll = \"5m\"", "extensions = [\"permit-everything\"]", "max_ttl = \"25h\"", "source_address = [\"anywhere\"]"] {
+        for text in [
+            "max_tll = \"5m\"",
+            "extensions = [\"permit-everything\"]",
+            "max_ttl = \"25h\"",
+            "source_address = [\"anywhere\"]",
+            "time_zone = \"Berlin\"",
+        ] {
             let toml = format!("name = \"web\"\nprincipals = [\"deploy@{{target}}\"]\ntargets = [\"web1\"]\n{text}");
             assert!(toml::from_str::<Role>(&toml).is_err(), "{text}");
         }

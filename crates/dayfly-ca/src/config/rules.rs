@@ -1,8 +1,9 @@
-//! `[[target]]`, `[[role]]` and the policy directory → a checked [`RuleBook`].
+//! `[[target]]`, `[[role]]`, `[networks]`, `[geo]` and the policy directory → a checked [`RuleBook`].
 
 use super::{
     RuleBook,
     document::{Document, Placed, take_tables},
+    surroundings,
 };
 use crate::mistake::{Mistake, Mistakes};
 use dayfly_core::{
@@ -19,12 +20,14 @@ pub(super) fn read<'t>(document: &Document, top: &Spanned<DeTable<'t>>, mistakes
     let targets = entries(document, top, "target", &["name", "address", "mode"], mistakes);
     let roles = entries(document, top, "role", &["name", "principals", "targets"], mistakes);
     let policy = directory(document, top, mistakes).and_then(|directory| mistakes.keep(parse_policies(&directory)));
+    let networks = surroundings::networks(document, top.clone(), mistakes);
+    let geography = surroundings::geography(document, top.clone(), mistakes);
     let inventory = targets.and_then(|targets| mistakes.keep(check_targets(document, targets)))?;
     let roles = roles.and_then(|roles| mistakes.keep(check_roles(document, roles, &inventory)))?;
-    let policy = policy?;
-    let unknown = policy.unknown_names(&roles, &inventory);
+    let (policy, networks, geography) = (policy?, networks?, geography?);
+    let unknown = policy.unknown_names(&roles, &inventory, &networks);
     mistakes.0.extend(unknown.into_iter().map(Mistake::from));
-    Some(RuleBook { roles, inventory, policy })
+    Some(RuleBook { roles, inventory, policy, networks, geography })
 }
 
 /// All tables of one name; `None` if one of them cannot be read.

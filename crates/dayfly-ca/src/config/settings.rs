@@ -16,7 +16,7 @@ use std::{
 use toml::de::DeTable;
 
 /// The tables of `ca.toml`, beside the keys of [`Top`].
-const TABLES: [&str; 8] = ["tls", "keys", "limits", "hosts", "sign_in", "federation", "role", "target"];
+const TABLES: [&str; 10] = ["tls", "keys", "limits", "hosts", "sign_in", "federation", "networks", "geo", "role", "target"];
 
 /// Everything but the rules.
 #[derive(Debug, Clone)]

@@ -16,7 +16,6 @@ use axum::{
 };
 use dayfly_api::problem;
 use dayfly_core::{
-    context::Context,
     reason::{Reason, Refusal},
     signed_request::{CHALLENGE_HEADER, Purpose, SIGNATURE_HEADER},
 };
@@ -104,7 +103,7 @@ async fn identify(gate: &Gate, peer: IpAddr, parts: &mut Parts, body: &Bytes) ->
     let challenge = header(&parts.headers, CHALLENGE_HEADER);
     let presented =
         PresentedRequest { challenge, signature: header(&parts.headers, SIGNATURE_HEADER), method: parts.method.as_str(), path, body };
-    let context = Context { now: service.authority.clock.now(), source: peer };
+    let context = service.authority.context(peer);
     let challenge = challenge.unwrap_or_default().to_owned();
     match gate.kind {
         Kind::Person => {

@@ -7,6 +7,7 @@ mod bounds;
 mod log;
 mod resources;
 mod routes;
+mod sign_in;
 
 use super::{Peer, router};
 use crate::installation::{Installation, ORIGIN, request_signature};

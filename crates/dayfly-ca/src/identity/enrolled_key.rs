@@ -14,7 +14,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use dayfly_core::{
     certificate::RevokedBy,
     clock::Clock,
-    identity::{Identity, Proof},
+    identity::{Evidence, Identity, Proof},
     reason::{Reason, Refusal},
     signature::{fingerprint, strength, verify_sshsig},
     signed_request::{CHALLENGE_HEADER, Purpose, REQUEST_NAMESPACE, SIGNATURE_HEADER, SignedRequest},
@@ -43,7 +43,7 @@ impl CallerCheck for EnrolledKeys {
     fn person<'a>(&'a self, request: PresentedRequest<'a>) -> Check<'a, Identity> {
         Box::pin(async move {
             let signed = self.verify(Purpose::Person, request)?;
-            let (person, proof, proven_at) = self.speaker(&signed).await?;
+            let (person, evidence) = self.speaker(&signed).await?;
             let who = person.subject.to_string();
             let revocations = self.revocations.current().await?;
             if person.disabled || revocations.subjects.contains(&person.subject) {
@@ -53,7 +53,7 @@ impl CallerCheck for EnrolledKeys {
                 return Err(signed.rejected_as(who, RevokedBy::Key(signed.key_fingerprint.clone()).refusal()));
             }
             self.spend(signed, &who)?;
-            Ok(Identity { subject: person.subject, groups: person.groups, proof, proven_at })
+            Ok(Identity { subject: person.subject, groups: person.groups, evidence })
         })
     }
 
@@ -121,11 +121,11 @@ struct Signed {
 }
 
 impl EnrolledKeys {
-    /// For whom a key speaks: it is enrolled for them, or signed in. How that is proven, and since when.
-    async fn speaker(&self, signed: &Signed) -> Result<(Person, Proof, u64), CallerError> {
+    /// For whom a key speaks: it is enrolled for them, or signed in. How that is proven, and since when, and what a workload's token said.
+    async fn speaker(&self, signed: &Signed) -> Result<(Person, Evidence), CallerError> {
         let (now, fingerprint) = (self.clock.unix_seconds(), signed.key_fingerprint.clone());
         if let Some(person) = self.store.person_by_key(&fingerprint).await? {
-            return Ok((person, Proof::EnrolledKey { fingerprint }, now));
+            return Ok((person, Evidence::new(Proof::EnrolledKey { fingerprint }, now)));
         }
         let sign_in = self.store.sign_in_by_key(&fingerprint).await?.ok_or_else(|| signed.rejected(stranger("person")))?;
         let who = sign_in.subject.to_string();
@@ -139,7 +139,7 @@ impl EnrolledKeys {
             SignInBy::Provider(_) => Proof::SignIn { issuer, subject, fingerprint },
             SignInBy::Token => Proof::Federation { issuer, subject, fingerprint },
         };
-        Ok((person, proof, sign_in.proven_at))
+        Ok((person, Evidence { claims: sign_in.claims, ..Evidence::new(proof, sign_in.proven_at) }))
     }
 
     /// The cheap check first: a stranger without one of our challenges costs no signature check.

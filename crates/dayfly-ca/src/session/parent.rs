@@ -4,7 +4,7 @@ use crate::{authority::Authority, failure::Failure, store::Person};
 use dayfly_api::session::SessionRequest;
 use dayfly_core::{
     certificate::{KeyId, VerifiedCertificate, Verifier, parse},
-    identity::{Identity, Proof},
+    identity::{Evidence, Identity, Proof},
     reason::{Reason, Refusal},
     validity::BACKDATE_SECONDS,
 };
@@ -49,8 +49,7 @@ impl Parent {
         Ok(Identity {
             subject: person.subject.clone(),
             groups: person.groups.clone(),
-            proof: proof_of(person),
-            proven_at: self.certificate.validity().after().saturating_add(BACKDATE_SECONDS),
+            evidence: Evidence::new(proof_of(person), self.certificate.validity().after().saturating_add(BACKDATE_SECONDS)),
         })
     }
 }

@@ -160,6 +160,10 @@ impl Transactions {
             }
             Stage::Proven { code, .. } => code,
         };
+        // The browser is still on its way to the tool: nothing was guessed.
+        if wanted.is_some() && code.is_none() {
+            return Ok(Redeemed::Pending);
+        }
         if wanted.as_ref().is_some_and(|wanted| !code.is_some_and(|code| wanted.fits(code))) {
             transaction.wrong_codes += 1;
             if transaction.wrong_codes >= MOST_WRONG_CODES {

@@ -2,6 +2,7 @@
 
 use super::{
     Rules,
+    facts::{self, Fact, Facts, WORKLOAD},
     schema::{Vocabulary, uid, vocabulary},
     slices::Slice,
 };
@@ -11,6 +12,7 @@ use crate::{
     identity::{Identity, Subject},
     name::{AccountName, BastionName, RoleName, TargetGroupName},
     reason::{Reason, Refusal},
+    role::Role,
     target::{ALL, Target},
     validity::Ttl,
 };
@@ -41,6 +43,8 @@ pub(super) struct Inquiry<'a> {
     vocabulary: &'static Vocabulary,
     identity: &'a Identity,
     principal: EntityUid,
+    facts: Facts,
+    /// `facts`, as Cedar takes them.
     conditions: Vec<(String, Value)>,
     entities: Entities,
 }
@@ -52,6 +56,7 @@ impl<'a> Inquiry<'a> {
         slice: &'a Slice,
         identity: &'a Identity,
         context: &Context,
+        role: Option<&Role>,
         targets: impl IntoIterator<Item = &'a Target>,
     ) -> Result<Self, Refusal> {
         let vocabulary = vocabulary().map_err(unevaluable)?;
@@ -69,15 +74,22 @@ impl<'a> Inquiry<'a> {
         for target in targets.values() {
             entities.push(target_entity(vocabulary, target)?);
         }
+        entities.extend(workload_entity(vocabulary, identity)?);
         let entities = Entities::from_entities(entities, None).map_err(unevaluable)?;
-        Ok(Self { slice, vocabulary, identity, principal, conditions: conditions(identity, context)?, entities })
+        let mut facts = facts::conditions(vocabulary, identity, context);
+        if let Some(role) = role {
+            facts.extend(facts::of_role(role, context));
+            facts.extend(facts::of_request(vocabulary, identity, context));
+        }
+        let conditions = facts::pairs(&facts).map_err(unevaluable)?;
+        Ok(Self { slice, vocabulary, identity, principal, facts, conditions, entities })
     }
 
     /// Cedar's answer. One policy that cannot be evaluated refuses: Cedar alone would go on as if it were not there, a `forbid` included.
     pub(super) fn ask(&self, question: Question<'_>) -> Result<Explanation, Refusal> {
         let (action, resource, own) = self.words(question);
-        let context = self.conditions.iter().cloned().chain(own);
-        let context = cedar_policy::Context::from_pairs(context).map_err(unevaluable)?;
+        let own = facts::pairs(&own).map_err(unevaluable)?;
+        let context = cedar_policy::Context::from_pairs(self.conditions.iter().cloned().chain(own)).map_err(unevaluable)?;
         // The schema refuses what no action foresees, such as a machine that reviews.
         let schema = self.vocabulary.validator.schema();
         let request = Request::new(self.principal.clone(), self.vocabulary.action(action), resource, context, Some(schema));
@@ -86,24 +98,23 @@ impl<'a> Inquiry<'a> {
     }
 
     /// The action, the resource, and what the action's context holds beside the conditions.
-    fn words(&self, question: Question<'_>) -> (&'static str, EntityUid, Vec<(String, Value)>) {
+    fn words(&self, question: Question<'_>) -> (&'static str, EntityUid, Facts) {
         let words = self.vocabulary;
         let role_uid = |role: &RoleName| uid(&words.role, role.as_str());
         let target_uid = |target: &Target| uid(&words.target, target.name.as_str());
-        let target_value = |target: &Target| ("target".to_owned(), Value::new_entity_uid(target_uid(target)));
+        let target_fact = |target: &Target| ("target", Fact::Entity(target_uid(target)));
         match question {
             Question::Request { role, target, ttl } => {
-                let seconds = Value::new_long(i64::try_from(ttl.seconds()).unwrap_or(i64::MAX));
-                ("request", role_uid(role), vec![target_value(target), ("ttl_seconds".to_owned(), seconds)])
+                let seconds = Fact::Number(i64::try_from(ttl.seconds()).unwrap_or(i64::MAX));
+                ("request", role_uid(role), Facts::from([target_fact(target), ("ttl_seconds", seconds)]))
             }
             Question::Connect { role, target, bastion, account } => {
-                let bastion = Value::new_entity_uid(uid(&words.bastion, bastion.as_str()));
-                let mut own = vec![target_value(target), ("bastion".to_owned(), bastion)];
-                own.extend(account.map(|account| ("account".to_owned(), Value::new_string(account.to_string()))));
+                let mut own = Facts::from([target_fact(target), ("bastion", Fact::Entity(uid(&words.bastion, bastion.as_str())))]);
+                own.extend(account.map(|account| ("account", Fact::Text(account.to_string()))));
                 ("connect", role_uid(role), own)
             }
-            Question::ReviewTarget { target } => ("review", target_uid(target), Vec::new()),
-            Question::ReviewGroup { group } => ("review", uid(&words.target_group, group), Vec::new()),
+            Question::ReviewTarget { target } => ("review", target_uid(target), Facts::new()),
+            Question::ReviewGroup { group } => ("review", uid(&words.target_group, group), Facts::new()),
         }
     }
 
@@ -165,20 +176,14 @@ fn target_entity(vocabulary: &Vocabulary, target: &Target) -> Result<Entity, Ref
     Entity::new(uid(&vocabulary.target, target.name.as_str()), attributes, parents).map_err(unevaluable)
 }
 
-/// What every action's context holds: from where, when, and how the identity was proven.
-fn conditions(identity: &Identity, context: &Context) -> Result<Vec<(String, Value)>, Refusal> {
-    let proven_at = i64::try_from(identity.proven_at).unwrap_or(i64::MAX);
-    let age = context.now.unix_timestamp().saturating_sub(proven_at);
-    let method = Value::new_string(identity.proof.method().to_owned());
-    let authentication = Value::new_record([("method".to_owned(), method), ("age_seconds".to_owned(), Value::new_long(age))]);
-    let now = context.now.to_utc();
-    let (date, (hour, minute, second)) = (now.date(), now.time().as_hms());
-    let now = format!("{date}T{hour:02}:{minute:02}:{second:02}Z");
-    Ok(vec![
-        ("source".to_owned(), Value::new_ip(context.source.to_canonical().to_string())),
-        ("now".to_owned(), Value::new_datetime(now)),
-        ("authentication".to_owned(), authentication.map_err(unevaluable)?),
-    ])
+/// What holds the claims of a workload's token, if there are any.
+fn workload_entity(vocabulary: &Vocabulary, identity: &Identity) -> Result<Option<Entity>, Refusal> {
+    let claims = &identity.evidence.claims;
+    if claims.is_empty() {
+        return Ok(None);
+    }
+    let tags = claims.iter().map(|(name, value)| (name.clone(), Value::new_string(value.clone())));
+    Entity::new_with_tags(uid(&vocabulary.workload, WORKLOAD), [], HashSet::new(), tags).map(Some).map_err(unevaluable)
 }
 
 fn unevaluable(cause: impl fmt::Display) -> Refusal {

@@ -5,7 +5,7 @@ use super::{
     slices::Slices,
     statement::{self, Statement},
 };
-use crate::{name::is_name, role::Roles, target::Inventory};
+use crate::{context::NamedNetworks, name::is_name, role::Roles, target::Inventory};
 use cedar_policy::{PolicySet, ValidationMode, ffi::DetailedError};
 use std::collections::BTreeMap;
 
@@ -71,10 +71,10 @@ impl Policy {
         self.statements.iter().map(Statement::id)
     }
 
-    /// The roles, targets and target groups that policies name and nobody has defined: most often a typo, and then the policy says nothing.
-    pub fn unknown_names(&self, roles: &Roles, inventory: &Inventory) -> Vec<PolicyError> {
+    /// The roles, targets, target groups and networks that policies name and nobody has defined: most often a typo, and then the policy says nothing.
+    pub fn unknown_names(&self, roles: &Roles, inventory: &Inventory, networks: &NamedNetworks) -> Vec<PolicyError> {
         match vocabulary() {
-            Ok(vocabulary) => self.statements.iter().flat_map(|one| one.unknown_names(vocabulary, roles, inventory)).collect(),
+            Ok(vocabulary) => self.statements.iter().flat_map(|one| one.unknown_names(vocabulary, roles, inventory, networks)).collect(),
             Err(cause) => vec![built_in_schema(cause)],
         }
     }

@@ -7,7 +7,7 @@ use super::{Policy, PolicySource, Rules};
 use crate::{
     address::Network,
     context::Context,
-    identity::{Identity, Proof},
+    identity::{Evidence, Identity, Proof},
     name::{GroupName, ScopeName},
     request::{CertificateRequest, RequestedTargets},
     role::{Role, Roles},
@@ -131,8 +131,7 @@ pub fn identity(subject: &str, groups: &[&str]) -> Identity {
     Identity {
         subject: subject.parse().unwrap(),
         groups: groups.iter().map(|group| GroupName::new(*group).unwrap()).collect(),
-        proof: Proof::EnrolledKey { fingerprint: "SHA256:sample".to_owned() },
-        proven_at: context().unix_seconds() - 60,
+        evidence: Evidence::new(Proof::EnrolledKey { fingerprint: "SHA256:sample".to_owned() }, context().unix_seconds() - 60),
     }
 }
 
@@ -146,5 +145,5 @@ pub fn request(role: &str, scopes: &[&str]) -> CertificateRequest {
 
 /// Wednesday, 1 January 2025, 12:00 UTC, from 198.51.100.7.
 pub fn context() -> Context {
-    Context { now: OffsetDateTime::from_unix_timestamp(1_735_732_800).unwrap(), source: [198, 51, 100, 7].into() }
+    Context::new(OffsetDateTime::from_unix_timestamp(1_735_732_800).unwrap(), [198, 51, 100, 7].into())
 }

@@ -5,6 +5,7 @@ use super::{
     schema::Vocabulary,
 };
 use crate::{
+    context::NamedNetworks,
     role::Roles,
     target::{ALL, Inventory},
 };
@@ -35,8 +36,14 @@ impl Statement {
         PolicyError { file: self.file.clone(), line, cause: cause.into(), remedy: remedy.into() }
     }
 
-    /// The roles, targets and target groups that it names and nobody has defined.
-    pub(super) fn unknown_names(&self, vocabulary: &Vocabulary, roles: &Roles, inventory: &Inventory) -> Vec<PolicyError> {
+    /// The roles, targets, target groups and networks that it names and nobody has defined.
+    pub(super) fn unknown_names(
+        &self,
+        vocabulary: &Vocabulary,
+        roles: &Roles,
+        inventory: &Inventory,
+        networks: &NamedNetworks,
+    ) -> Vec<PolicyError> {
         let names: BTreeSet<EntityUid> = self.policy.entity_literals().into_iter().collect();
         let unknown = names.iter().filter_map(|name| {
             let text = name.id().unescaped();
@@ -45,6 +52,9 @@ impl Statement {
                 target if *target == vocabulary.target => (inventory.get(text).is_some(), "correct the name, or add the target"),
                 group if *group == vocabulary.target_group => {
                     (is_target_group(inventory, text), "correct the name, or put a target into it")
+                }
+                network if *network == vocabulary.network => {
+                    (networks.contains(text), "correct the name, or define the network under [networks]")
                 }
                 _ => return None,
             };

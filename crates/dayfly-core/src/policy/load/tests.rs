@@ -83,18 +83,23 @@ fn all_mistakes_of_all_files_are_found_at_once() {
 #[test]
 fn names_that_nobody_defined_are_found_at_their_lines() {
     let text = "@id(\"a\")\npermit(\n  principal in Group::\"anybody\",\n  action == Action::\"request\",\n  resource == Role::\"db-admn\"\n)\n\
-                when { context.target in TargetGroup::\"db\" ||\n  context.target == Target::\"db3\" ||\n  context.target in TargetGroup::\"wbe\" };\n\
+                when { context.target in TargetGroup::\"db\" ||\n  context.target == Target::\"db3\" ||\n  context.target in TargetGroup::\"wbe\" ||\n  context.networks.contains(Network::\"ofice\") };\n\
                 @id(\"b\") permit(principal, action == Action::\"review\", resource in TargetGroup::\"all\");\n\
                 @id(\"c\") permit(principal, action == Action::\"review\", resource == Target::\"db1\");";
     let sample = sample::Sample::new();
-    let unknown = sample::policy(text).unknown_names(&sample.roles, &sample.inventory);
+    let unknown = sample::policy(text).unknown_names(&sample.roles, &sample.inventory, &Default::default());
     let mut found: Vec<_> = unknown.iter().map(|error| (error.line, error.cause.as_str())).collect();
     found.sort_unstable();
     assert_eq!(
         found,
-        [(5, "Role::\"db-admn\" does not exist"), (8, "Target::\"db3\" does not exist"), (9, "TargetGroup::\"wbe\" does not exist")]
+        [
+            (5, "Role::\"db-admn\" does not exist"),
+            (8, "Target::\"db3\" does not exist"),
+            (9, "TargetGroup::\"wbe\" does not exist"),
+            (10, "Network::\"ofice\" does not exist")
+        ]
     );
-    assert!(sample.policy.unknown_names(&sample.roles, &sample.inventory).is_empty());
+    assert!(sample.policy.unknown_names(&sample.roles, &sample.inventory, &Default::default()).is_empty());
 }
 
 #[test]

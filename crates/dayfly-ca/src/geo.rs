@@ -1,0 +1,29 @@
+//! Where on earth an address is: the port, and a file per kind of database.
+
+pub mod mmdb;
+
+use dayfly_core::context::Country;
+use std::{fmt, net::IpAddr};
+
+/// Tells what databases hold of addresses. What they do not know is `None`.
+pub trait Geography: Send + Sync + fmt::Debug {
+    /// The country that `address` is in.
+    fn country(&self, address: IpAddr) -> Option<Country>;
+
+    /// The number of the autonomous system that announces `address`.
+    fn asn(&self, address: IpAddr) -> Option<u32>;
+}
+
+/// Knows nothing: what a CA without databases has.
+#[derive(Debug, Clone, Copy)]
+pub struct Unknown;
+
+impl Geography for Unknown {
+    fn country(&self, _: IpAddr) -> Option<Country> {
+        None
+    }
+
+    fn asn(&self, _: IpAddr) -> Option<u32> {
+        None
+    }
+}
