@@ -109,8 +109,10 @@ fn row_17_somebody_signs_in_with_chromium_gets_a_certificate_and_logs_in() -> Re
 
     // A copy of what is kept is of no use once the sign-in is ended.
     let thief = Person::new(stack)?;
-    run(Command::new("cp").arg("-r").arg(person.home()).arg(thief.home()), b"")?.success()?;
-    fs::write(thief.home().join("login.json"), fs::read_to_string(thief.home().join("login.json"))?)?;
+    run(Command::new("cp").arg("-a").arg(person.home()).arg(thief.home()), b"")?.success()?;
+    let login = thief.home().join("login.json");
+    let own = fs::read_to_string(&login)?.replace(&person.home().display().to_string(), &thief.home().display().to_string());
+    fs::write(&login, own)?;
     assert_eq!(person.whoami()?["subject"], "idp.dora-dba");
     let out = run(&mut person.dayfly(&["--json", "logout"])?, b"")?.success()?;
     let out: Value = serde_json::from_str(&out)?;
@@ -124,7 +126,7 @@ fn row_17_somebody_signs_in_with_chromium_gets_a_certificate_and_logs_in() -> Re
     let events = carol.log(|row| row["subject"] == "idp.dora-dba")?;
     let names: Vec<&str> = events.iter().filter_map(|row| row["event"].as_str()).collect();
     assert_eq!(names[..4], ["signin.proven", "signin.completed", "certificate.intended", "certificate.issued"]);
-    assert!(names.contains(&"session.started") && names.ends_with(&["signin.ended"]), "{names:?}");
+    assert!(names.contains(&"session.started") && names.contains(&"signin.ended"), "{names:?}");
     Ok(())
 }
 

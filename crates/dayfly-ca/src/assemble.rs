@@ -69,7 +69,7 @@ fn sign_ins(settings: SignInSettings, origin: &str, web: &Web) -> anyhow::Result
 }
 
 /// The first line of the file.
-fn client_secret(path: &Path) -> Result<String, Mistake> {
+pub(crate) fn client_secret(path: &Path) -> Result<String, Mistake> {
     let bytes = private_file::read(path)?;
     let line = std::str::from_utf8(&bytes).ok().and_then(|text| text.lines().next()).map(str::trim).filter(|line| !line.is_empty());
     line.map(str::to_owned).ok_or_else(|| Mistake::new(path, "holds no secret", "write the client's secret into its first line"))

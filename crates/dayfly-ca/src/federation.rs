@@ -171,7 +171,7 @@ fn plain_claims(token: &VerifiedToken) -> BTreeMap<String, String> {
     plain.filter(|(name, value)| name.len() + value.len() <= LONGEST_CLAIM).take(MOST_CLAIMS).collect()
 }
 
-fn read_keys(path: &Path) -> Result<IssuerKeys, Mistake> {
+pub(crate) fn read_keys(path: &Path) -> Result<IssuerKeys, Mistake> {
     let bad = |cause: String| Mistake::new(path, format!("is no JWK set: {cause}"), "save what the issuer's jwks_uri gives");
     let text = std::fs::read(path).map_err(|error| Mistake::new(path, format!("cannot be read: {error}"), "correct jwks_file"))?;
     let set = serde_json::from_slice(&text).map_err(|error| bad(error.to_string()))?;

@@ -2,7 +2,10 @@
 
 use super::secret::{self, Hashed};
 use crate::identity::provider::{ProvenPerson, Round};
-use dayfly_core::reason::{Reason, Refusal};
+use dayfly_core::{
+    address::allotment,
+    reason::{Reason, Refusal},
+};
 use std::{
     collections::HashMap,
     net::IpAddr,
@@ -13,7 +16,10 @@ use std::{
 pub(super) const LIFETIME: u64 = 10 * 60;
 
 /// How many there may be.
-const MOST: usize = 4096;
+const MOST: usize = 16 * 1024;
+
+/// How many one address may have. Its oldest makes room for its newest, so that nobody keeps others from signing in.
+const MOST_OF_ONE_ADDRESS: usize = 64;
 
 /// How often a code may be wrong.
 const MOST_WRONG_CODES: u32 = 5;
@@ -110,6 +116,7 @@ impl Transactions {
         let mut table = self.table();
         let now = transaction.asker.began_at;
         table.forget(now);
+        table.make_room(transaction.asker.address);
         if table.by_id.len() >= MOST {
             return Err(Refusal::new(Reason::LimitReached, "the CA waits for as many sign-ins as it can", "try again in some minutes"));
         }
@@ -183,6 +190,16 @@ impl Transactions {
 }
 
 impl Table {
+    fn make_room(&mut self, address: IpAddr) {
+        let owner = allotment(address);
+        let own = || self.by_id.iter().filter(|(_, transaction)| allotment(transaction.asker.address) == owner);
+        if own().count() >= MOST_OF_ONE_ADDRESS
+            && let Some(oldest) = own().min_by_key(|(_, transaction)| transaction.ends_at).map(|(id, _)| id.clone())
+        {
+            self.by_id.remove(&oldest);
+        }
+    }
+
     fn forget(&mut self, now: u64) {
         self.by_id.retain(|_, transaction| now < transaction.ends_at);
         let by_id = &self.by_id;
@@ -209,4 +226,31 @@ fn unknown_code() -> Refusal {
 
 fn wrong_code() -> Refusal {
     Refusal::new(Reason::SignInUnknown, "the code is not the one that the browser was given", "begin again: dayfly login")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn waiting(address: &str, began_at: u64) -> Transaction {
+        let asker = Asker { key_fingerprint: "SHA256:k".to_owned(), address: address.parse().unwrap(), host: "x".to_owned(), began_at };
+        Transaction::new(asker, Way::DeviceCode, None)
+    }
+
+    #[test]
+    fn row_22_one_address_uses_up_its_own_sign_ins_only() {
+        let all = Transactions::default();
+        let (alice, _) = all.begin(waiting("192.0.2.1", 0)).unwrap();
+        let (first, code) = all.begin(waiting("198.51.100.7", 1)).unwrap();
+        for second in 2..=MOST_OF_ONE_ADDRESS as u64 + 1 {
+            all.begin(waiting("198.51.100.7", second)).unwrap();
+        }
+        let is_there = |id: &str| all.with(id, 100, |_| Ok(())).is_ok();
+        assert!(is_there(&alice) && !is_there(&first));
+        assert!(all.claim(&code.unwrap(), "browser", 100).is_err(), "and its code is gone with it");
+        assert_eq!(all.table().by_id.len(), MOST_OF_ONE_ADDRESS + 1);
+        all.begin(waiting("192.0.2.1", LIFETIME + 100)).unwrap();
+        assert_eq!((all.table().by_id.len(), all.table().by_code.len()), (1, 1), "what is over is forgotten");
+    }
 }
