@@ -13,7 +13,7 @@ use dayfly_benches::{
 };
 use dayfly_core::{
     certificate::UnsignedCertificate,
-    decision::{Decision, Grant},
+    decision::Grant,
     policy::{self, sample},
     request::{CertificateRequest, RequestedTargets},
     signer::{SeedSigner, Signer},
@@ -143,10 +143,7 @@ fn grant(holder: &PublicKey) -> Result<Grant> {
     let sample = sample::Sample::new();
     let request = CertificateRequest::new("db-admin".parse()?, RequestedTargets::All, None, None, holder.clone())?;
     let alice = sample::identity("alice", &["dba"]);
-    match policy::decide(sample.rules(), &alice, &sample::context(), &request, uuid::Uuid::from_u128(7)) {
-        Decision::Granted(grant) => Ok(grant),
-        Decision::Refused(refusal) => Err(refusal.into()),
-    }
+    Ok(policy::decide(sample.rules(), &alice, &sample::context(), &request, uuid::Uuid::from_u128(7)).into_grant()?)
 }
 
 /// `ssh-keygen -s` with many keys a call: the fastest it can be made to go.

@@ -6,6 +6,7 @@
 
 pub mod bastion;
 pub mod certificate;
+pub mod decision;
 pub mod host;
 pub mod log;
 pub mod path;

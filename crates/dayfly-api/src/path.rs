@@ -34,6 +34,8 @@ pub const ROLES: &str = "/v1/roles";
 pub const DESTINATIONS: &str = "/v1/destinations";
 /// `POST`, person: [`crate::certificate::CertificateRequest`] → [`crate::certificate::IssuedCertificate`].
 pub const CERTIFICATES: &str = "/v1/certificates";
+/// `POST`, person: [`crate::decision::DecisionRequest`] → [`crate::decision::Decision`]. Nothing is issued.
+pub const DECISIONS: &str = "/v1/decisions";
 
 /// `GET`, person who may review: [`crate::log::LogPage`]. Query: [`crate::log::LogQuery`].
 pub const LOG: &str = "/v1/log";

@@ -1,5 +1,6 @@
 //! Errors: RFC 9457 problem details with a stable code.
 
+use dayfly_core::reason;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -23,6 +24,38 @@ pub struct Problem {
     /// What would change the answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remedy: Option<String>,
+    /// What policy had to do with it.
+    #[serde(flatten)]
+    pub ruling: Ruling,
+}
+
+/// What policy had to do with a refusal. What does not apply is left out.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct Ruling {
+    /// What would make it a yes, all of it: `second_factor`, `approval`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
+    /// If a second factor is missing: the methods of which any one would do: `totp`, `webauthn`, `touch`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub methods: Vec<String>,
+    /// The `@id`s of the policies that forbid it, or else of those that would permit it if one of their conditions held.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub policies: Vec<String>,
+    /// The facts that those looked at, as `context.country is "FR"`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub facts: Vec<String>,
+}
+
+impl From<&reason::Ruling> for Ruling {
+    fn from(ruling: &reason::Ruling) -> Self {
+        Self {
+            missing: ruling.missing.iter().map(|missing| missing.code().to_owned()).collect(),
+            methods: ruling.methods.iter().map(ToString::to_string).collect(),
+            policies: ruling.policies.clone(),
+            facts: ruling.facts.clone(),
+        }
+    }
 }
 
 fn about_blank() -> String {

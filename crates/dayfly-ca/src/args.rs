@@ -1,11 +1,11 @@
 //! The command line's grammar.
 
-use crate::commands::{bastion, check, completions, host, init, log, revocations, revoke, serve, user};
+use crate::commands::{bastion, check, completions, host, init, log, policy, revocations, revoke, serve, user};
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 
 /// What every `--help` ends with.
-const EXIT_CODES: &str = "\
+pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
   0  done
   1  failed; the text on standard error tells the cause and the next step
@@ -54,6 +54,9 @@ pub enum Command {
     /// List what is revoked: when, by whom, why and until when
     #[command(after_help = EXIT_CODES)]
     Revocations(revocations::Revocations),
+    /// Explain and test decisions, real or imagined
+    #[command(subcommand, after_help = EXIT_CODES)]
+    Policy(policy::Policy),
     /// Print the pin of the TLS certificate's key, in curl's form
     #[command(after_help = EXIT_CODES)]
     Pin,

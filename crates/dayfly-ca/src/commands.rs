@@ -25,6 +25,7 @@ pub mod host;
 pub mod init;
 pub mod log;
 mod pin;
+pub mod policy;
 pub mod revocations;
 pub mod revoke;
 pub mod serve;
@@ -57,6 +58,7 @@ fn dispatch(Arguments { config, command }: &Arguments, out: &mut dyn Write) -> a
         Command::Hosts(list) => list.run(config, out),
         Command::Revoke(revoke) => revoke.run(config, out),
         Command::Revocations(revocations) => revocations.run(config, out),
+        Command::Policy(policy) => policy.run(config, out),
         Command::Pin => pin::run(config, out),
         Command::Log(log) => log.run(config, out),
         Command::Completions(completions) => completions.run(out),

@@ -164,7 +164,8 @@ impl Config {
 impl RuleBook {
     /// What is known of `source` now, for a decision.
     pub fn context(&self, now: OffsetDateTime, source: IpAddr) -> Context {
-        let (networks, country, asn) = (self.networks.of(source), self.geography.country(source), self.geography.asn(source));
+        let place = source.to_canonical();
+        let (networks, country, asn) = (self.networks.of(place), self.geography.country(place), self.geography.asn(place));
         Context { networks, country, asn, ..Context::new(now, source) }
     }
 

@@ -3,6 +3,8 @@
 pub mod mmdb;
 
 use dayfly_core::context::Country;
+#[cfg(test)]
+use std::collections::BTreeMap;
 use std::{fmt, net::IpAddr};
 
 /// Tells what databases hold of addresses. What they do not know is `None`.
@@ -25,5 +27,21 @@ impl Geography for Unknown {
 
     fn asn(&self, _: IpAddr) -> Option<u32> {
         None
+    }
+}
+
+/// Knows what a test tells it.
+#[cfg(test)]
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Told(pub(crate) BTreeMap<IpAddr, (Country, u32)>);
+
+#[cfg(test)]
+impl Geography for Told {
+    fn country(&self, address: IpAddr) -> Option<Country> {
+        self.0.get(&address).map(|(country, _)| *country)
+    }
+
+    fn asn(&self, address: IpAddr) -> Option<u32> {
+        self.0.get(&address).map(|(_, asn)| *asn)
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! | Module | What it is |
 //! |---|---|
-//! | `trust`, `certificates`, `people`, `log`, `sessions`, `bastion`, `host` | a file per resource |
+//! | `trust`, `certificates`, `decisions`, `people`, `log`, `sessions`, `bastion`, `host` | a file per resource |
 //! | `sign_in`, `pages` | signing in: what tools call, and what browsers see |
 //! | `caller` | who calls: every route but those of `trust` stands behind it |
 //! | `problem` | outcomes → RFC 9457 problems and statuses |
@@ -13,6 +13,7 @@
 mod bastion;
 mod caller;
 mod certificates;
+mod decisions;
 mod etag;
 mod host;
 mod limits;
@@ -109,6 +110,7 @@ pub fn router(service: &Arc<Service>) -> Router {
         .route(path::DESTINATIONS, get(people::destinations))
         .route(path::CERTIFICATES, post(certificates::issue))
         .route(path::SIGN_OUT, post(sign_in::end))
+        .route(path::DECISIONS, post(decisions::why))
         .route(path::LOG, get(log::page))
         .route(path::LOG_HEAD, get(log::head));
     let new_keys = Router::new()

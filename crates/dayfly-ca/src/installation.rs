@@ -138,6 +138,13 @@ impl Installation {
         self.service.authority()
     }
 
+    /// Has the rules read anew, with this changed.
+    pub(crate) fn change_rules(&self, change: impl FnOnce(&mut RuleBook)) {
+        let mut book = RuleBook::clone(&self.authority().rules.load());
+        change(&mut book);
+        self.authority().rules.store(Arc::new(book));
+    }
+
     /// A call by somebody who is enrolled, with the challenge [`CHALLENGE`].
     pub(crate) async fn person_call(&self, name: &str) -> PersonCall {
         let person = self.store.person(&name.parse().unwrap()).await.unwrap().unwrap();

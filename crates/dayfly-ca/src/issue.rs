@@ -1,7 +1,8 @@
 //! The issue pipeline: who asks → decision → intent in the log → signed and verified → outcome in the log → reply.
 //!
 //! If the log cannot be written, nothing leaves. Facts of its events: `grant`, `targets`, `principals`, `key` (what was certified), `digest` (SHA-256
-//! of the certificate), `expires`, `policies`, `narrowed`, `address` (where it was asked from), `proof` (the key that proved who asked), `method` (how that key is known: enrolled, by a sign-in, by a token),
+//! of the certificate), `expires`, `policies`, `narrowed`, `address` (where it was asked from), `proof` (the key that proved who asked), `method` (how), `second_factors` (which were
+//! proven, and when, in Unix seconds),
 //! `touched` and `user_verified` (what a FIDO key said of the proof that it is held) and `stated_reason`.
 
 use crate::{
@@ -18,7 +19,7 @@ use dayfly_api::certificate::{CertificateRequest as Asked, IssuedCertificate};
 use dayfly_core::{
     audit::{AuditEvent, Event, Outcome},
     certificate::{SignedCertificate, UnsignedCertificate},
-    decision::{Decision, Grant},
+    decision::Grant,
     policy,
     reason::Refusal,
     request::{CertificateRequest, RequestedTargets},
@@ -58,10 +59,7 @@ async fn decide(authority: &Authority, call: &PersonCall, asked: Asked) -> Resul
     let is_quick = is_quick(&book, &request.targets);
     let decide = move || (policy::decide(rules(&book, &networks), &identity, &context, &request, Uuid::now_v7()), request);
     let (decision, request) = if is_quick { decide() } else { tokio::task::spawn_blocking(decide).await? };
-    match decision {
-        Decision::Granted(grant) => Ok((request, grant)),
-        Decision::Refused(refusal) => Err(Failure::Refused(refusal)),
-    }
+    Ok((request, decision.into_grant()?))
 }
 
 /// Policy is asked once for each target: about a few between two requests, about groups on a thread beside them.
@@ -115,6 +113,7 @@ async fn mint_once(
         grant: Some(grant.id()),
         key_fingerprint: Some(fingerprint(request.public_key.key_data())),
         issued_at: now,
+        evidence: Some(call.identity.evidence.clone()),
     };
     match authority.store.commit(Change::AddCertificate(record), issued).await {
         Ok(_) => Ok(reply(certificate, serial, grant, expires_at)),
@@ -144,6 +143,7 @@ fn issued_event(
     signed: &SignedCertificate,
     expires_at: OffsetDateTime,
 ) -> AuditEvent {
+    let evidence = &call.identity.evidence;
     let event = event
         .fact("principals", list(grant.principals()))
         .fact("key", fingerprint(request.public_key.key_data()))
@@ -151,8 +151,10 @@ fn issued_event(
         .fact("expires", expires_at.format(&Rfc3339).unwrap_or_default())
         .fact("policies", list(&grant.explanation().policies))
         .fact("address", call.context.source)
-        .fact("proof", call.identity.evidence.proof.fingerprint())
-        .fact("method", call.identity.evidence.proof.method());
+        .fact("proof", evidence.proof.fingerprint())
+        .fact("method", evidence.proof.method());
+    let factors = evidence.factors.iter().map(|(method, proven_at)| format!("{method}@{proven_at}")).collect::<Vec<_>>().join(",");
+    let event = with_fact(event, "second_factors", &factors);
     let event = match request.fido {
         Some(FidoFlags { touched, verified }) => event.fact("touched", touched).fact("user_verified", verified),
         None => event,

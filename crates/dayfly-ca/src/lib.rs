@@ -17,7 +17,7 @@
 //! | [`host_enrollment`], [`host_setup`], [`host_report`] | hosts: enrolled by a one-time token, told what to trust, seen to hold it |
 //! | [`revoke`], [`revocations`] | what was revoked: the pipeline, and what is in force now |
 //! | [`bastion_events`], [`review`], [`refused_request`] | what else goes to the log, and who reads it |
-//! | [`overview`], [`bastion_inventory`], [`trust`] | what people, bastions and everybody may know |
+//! | [`overview`], [`why`], [`bastion_inventory`], [`trust`] | what people, bastions and everybody may know |
 //! | [`http`], [`address_rate`] | requests in, outcomes out, and what they may use up |
 //! | [`serve`], [`run`], [`reload`], [`trace`] | TLS, connections, drain; the process and its signals |
 //! | [`assemble`] | the one place that names concrete adapters |
@@ -63,6 +63,7 @@ pub mod store;
 pub mod tls_certificate;
 pub mod trace;
 pub mod trust;
+pub mod why;
 
 #[cfg(test)]
 mod installation;

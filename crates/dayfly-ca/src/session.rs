@@ -22,6 +22,7 @@ use dayfly_core::{
     admission::{Admission, admit},
     audit::AuditEvent,
     certificate::{KeyId, SessionCertificate, SessionKind, SignedCertificate, UnsignedCertificate},
+    identity::Identity,
     name::TargetName,
     policy,
     reason::{Reason, Refusal},
@@ -56,9 +57,9 @@ async fn permit(
     let target = served_target(&book.inventory, &call.bastion, &asked.target)?;
     let parent = Parent::verified(authority, asked, authority.clock.unix_seconds()).await?;
     let parent_id = &*holder.insert(parent.id.clone());
-    parent.check_issued(authority).await?;
+    let issued = parent.check_issued(authority).await?;
     let admission = admit(&parent.certificate, target, asked.account.as_ref())?;
-    may_connect(authority, &book, call, asked, &parent)?;
+    may_connect(authority, &book, call, asked, parent_id, &parent.holder(issued)?)?;
     may_forward(&book, asked, &admission, parent_id)?;
     let minted = match admission.mode() {
         Mode::Record => Some(mint(authority, call, asked, &admission).await?),
@@ -93,11 +94,18 @@ fn served_target<'a>(inventory: &'a Inventory, bastion: &Bastion, name: &TargetN
     Err(Refusal::new(Reason::TargetNotServed, message, format!("go through a bastion that may, or enrol {} for {name}", bastion.name)))
 }
 
-/// What was granted minutes ago must be permitted now, and through this bastion.
-fn may_connect(authority: &Authority, book: &RuleBook, call: &BastionCall, asked: &SessionRequest, parent: &Parent) -> Result<(), Refusal> {
+/// What was granted minutes ago must be permitted now, from the address that the bastion sees, and through this bastion.
+fn may_connect(
+    authority: &Authority,
+    book: &RuleBook,
+    call: &BastionCall,
+    asked: &SessionRequest,
+    id: &KeyId,
+    holder: &Identity,
+) -> Result<(), Refusal> {
     let context = book.context(authority.clock.now(), asked.peer);
-    let (role, bastion, account) = (&parent.id.role, &call.bastion.name, asked.account.as_ref());
-    policy::may_connect(rules(book, &[]), &parent.holder()?, &context, role, &asked.target, bastion, account).map(|_| ())
+    let (role, bastion, account) = (&id.role, &call.bastion.name, asked.account.as_ref());
+    policy::may_connect(rules(book, &[]), holder, &context, role, &asked.target, bastion, account).map(|_| ())
 }
 
 /// Where a recorded session may forward to is the role's. A passthrough target judges that itself, and nobody else hears of it.

@@ -18,7 +18,7 @@ use dayfly_core::{
     address::Network,
     audit::AuditEvent,
     certificate::Revoked,
-    identity::Subject,
+    identity::{Evidence, Subject},
     log_link::Hash,
     name::{BastionName, GroupName, HostName, RoleName, ScopeName, TargetName},
 };
@@ -230,6 +230,8 @@ pub struct Certificate {
     pub key_fingerprint: Option<String>,
     /// When it was issued, in Unix seconds; 0 where that was not kept.
     pub issued_at: u64,
+    /// How whoever it was given to had proven who they are. `None` where that was not kept.
+    pub evidence: Option<Evidence>,
 }
 
 /// A session that was permitted.

@@ -12,6 +12,7 @@ mod roles;
 mod sessions;
 mod ssh_config;
 mod whoami;
+mod why;
 
 use crate::{connection::Connection, error::Failure, output::Output, state::State};
 use clap::Subcommand;
@@ -28,6 +29,8 @@ pub enum Command {
     Whoami,
     /// List the roles that you may ask for
     Roles,
+    /// Ask what the CA would answer you now, by which policies and facts, and what would change it. Nothing is issued
+    Why(why::Arguments),
     /// Get a certificate, into the ssh-agent or into files
     Cert(cert::Arguments),
     /// Explain certificates, keys, revocation lists, and lines of authorized_keys and known_hosts
@@ -79,6 +82,7 @@ pub async fn run(command: Command, context: &Context<'_>) -> Result<ExitCode, Fa
         Command::Logout(arguments) => logout::run(&arguments, context).await?,
         Command::Whoami => whoami::run(context).await?,
         Command::Roles => roles::run(context).await?,
+        Command::Why(arguments) => why::run(arguments, context).await?,
         Command::Cert(arguments) => cert::run(arguments, context).await?,
         Command::Inspect(arguments) => inspect::run(&arguments, context).await?,
         Command::SshConfig(arguments) => ssh_config::run(&arguments, context).await?,

@@ -1,7 +1,7 @@
 //! What the person is told when something does not work: what happened, why, and what to do next.
 
 use crate::{agent::AgentError, identity::IdentityError, state::StateError};
-use dayfly_api::problem::TOO_MANY_REQUESTS;
+use dayfly_api::problem::{Ruling, TOO_MANY_REQUESTS};
 use dayfly_client::ClientError;
 use dayfly_core::reason::Reason;
 use serde::Serialize;
@@ -77,12 +77,15 @@ pub struct Failure {
     /// What to do next.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remedy: Option<String>,
+    /// What the CA's policy had to do with it: `missing`, `methods`, `policies`, `facts`.
+    #[serde(flatten)]
+    pub ruling: Option<Box<Ruling>>,
 }
 
 impl Failure {
     /// A failure that explains itself.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, code: None, message: message.into(), cause: None, remedy: None }
+        Self { kind, code: None, message: message.into(), cause: None, remedy: None, ruling: None }
     }
 
     /// Adds the cause.
@@ -111,6 +114,10 @@ impl From<ClientError> for Failure {
         let kind = kind_of(&error);
         let remedy = error.remedy();
         let code = error.code().map(str::to_owned);
+        let ruling = match &error {
+            ClientError::Problem(problem) if problem.ruling != Ruling::default() => Some(Box::new(problem.ruling.clone())),
+            _ => None,
+        };
         let (message, cause) = match error {
             ClientError::Unreachable { origin, cause } => (format!("the CA at {origin} cannot be reached"), Some(cause)),
             ClientError::Protocol { origin, cause } => (format!("the CA at {origin} gave an answer that is not understood"), Some(cause)),
@@ -126,7 +133,7 @@ impl From<ClientError> for Failure {
             Kind::Unreachable => Some("try again in a moment"),
             _ => None,
         };
-        Self { kind, code, message, cause, remedy: remedy.or_else(|| fallback.map(str::to_owned)) }
+        Self { kind, code, message, cause, remedy: remedy.or_else(|| fallback.map(str::to_owned)), ruling }
     }
 }
 
@@ -177,6 +184,7 @@ impl From<std::io::Error> for Failure {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
     use dayfly_api::problem::Problem;
 
@@ -188,6 +196,7 @@ mod tests {
             detail: "no".to_owned(),
             code: code.to_owned(),
             remedy: None,
+            ruling: Ruling::default(),
         };
         ClientError::Problem(Box::new(problem)).into()
     }
@@ -205,6 +214,20 @@ mod tests {
         let failure = Failure::from(gone);
         assert_eq!((failure.kind.exit_code(), failure.cause.as_deref()), (5, Some("connection refused")));
         assert!(failure.remedy.is_some());
+    }
+
+    #[test]
+    fn what_is_missing_is_told_to_programs() {
+        let text = r#"{"type":"about:blank","status":403,"title":"","detail":"no","code":"second_factor_required","missing":["second_factor"],
+            "methods":["totp"],"policies":["p"],"later":["what an older tool does not know"]}"#;
+        let problem: Problem = serde_json::from_str(text).unwrap();
+        let failure = Failure::from(ClientError::Problem(Box::new(problem)));
+        let json = serde_json::to_value(&failure).unwrap();
+        assert_eq!(
+            (&json["missing"][0], &json["methods"][0], &json["policies"][0]),
+            (&"second_factor".into(), &"totp".into(), &"p".into())
+        );
+        assert!(json.get("facts").is_none() && failure.kind == Kind::Refused);
     }
 
     #[test]

@@ -100,6 +100,10 @@ impl Output {
                 if let Some(code) = &failure.code {
                     lines.line(&format!("  code:  {code}"))?;
                 }
+                if let Some(ruling) = failure.ruling.as_deref().filter(|ruling| !ruling.missing.is_empty()) {
+                    let methods = if ruling.methods.is_empty() { String::new() } else { format!(" (by {})", ruling.methods.join(" or ")) };
+                    lines.line(&format!("  missing: {}{methods}", ruling.missing.join(", ")))?;
+                }
                 if let Some(remedy) = &failure.remedy {
                     lines.line(&format!("  next:  {remedy}"))?;
                 }

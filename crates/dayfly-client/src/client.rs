@@ -8,6 +8,7 @@ use crate::{
 use dayfly_api::{
     bastion::{EventBatch, EventReceipt, HostCertificate, HostCertificateRequest, InnerHostCertificateRequest, Inventory},
     certificate::{CertificateRequest, IssuedCertificate},
+    decision::{Decision, DecisionRequest},
     host::{HostCertificateRenewal, HostEnrollment, HostReceipt, HostReport, HostSetup},
     log::{LogPage, SignedHead},
     path,
@@ -144,6 +145,11 @@ impl Client {
     /// Where the caller may go.
     pub async fn destinations(&self) -> Result<Destinations, ClientError> {
         self.get(path::DESTINATIONS).await
+    }
+
+    /// Asks what the answer to a request would be, and why.
+    pub async fn decision(&self, asked: &DecisionRequest) -> Result<Decision, ClientError> {
+        self.post(path::DECISIONS, Body::Json(json(asked)?)).await
     }
 
     /// Asks for a certificate of `key`, which proves that it is held.

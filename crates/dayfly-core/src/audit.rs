@@ -197,10 +197,17 @@ impl AuditEvent {
         }
     }
 
-    /// The refused form of an event: its reason and its sentence.
+    /// The refused form of an event: its reason and its sentence, the policies that said it as `policies`, and what would make it a yes as `missing`.
     pub fn refused(time: OffsetDateTime, event: Event, reporter: Reporter, refusal: &Refusal) -> Self {
         let mut refused = Self::new(time, event, Outcome::Refused, reporter).detail(&refusal.message);
         refused.reason = Some(refusal.reason);
+        let Some(ruling) = refusal.ruling.as_deref() else { return refused };
+        if !ruling.policies.is_empty() {
+            refused = refused.fact("policies", ruling.policies.join(","));
+        }
+        if !ruling.missing.is_empty() {
+            refused = refused.fact("missing", ruling.missing.iter().map(|missing| missing.code()).collect::<Vec<_>>().join(","));
+        }
         refused
     }
 

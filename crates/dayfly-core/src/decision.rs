@@ -18,8 +18,20 @@ use uuid::Uuid;
 pub enum Decision {
     /// Yes: what one certificate is minted from.
     Granted(Grant),
-    /// No, and what would change that.
+    /// Not yet: [`Refusal::missing`] tells what would make it a yes.
+    Missing(Refusal),
+    /// No, whatever else is brought.
     Refused(Refusal),
+}
+
+impl Decision {
+    /// The grant, or why there is none.
+    pub fn into_grant(self) -> Result<Grant, Refusal> {
+        match self {
+            Self::Granted(grant) => Ok(grant),
+            Self::Missing(refusal) | Self::Refused(refusal) => Err(refusal),
+        }
+    }
 }
 
 /// A yes. Only the decision makes one, and a user certificate is minted from nothing else.

@@ -3,7 +3,8 @@
 //! | Part | What it is |
 //! |---|---|
 //! | `schema` | what a policy can speak about |
-//! | `load`, `statement` | policy files → [`Policy`], every mistake with its line |
+//! | `why`, `account`, `counterfactual` | why the answer is what it is, and what would turn a no into a yes |
+//! | `load`, `statement`, `parts` | policy files → [`Policy`], every mistake with its line |
 //! | `slices` | the few policies that can matter to a question |
 //! | `facts` | what a policy sees of who asks and under which conditions |
 //! | `hardware` | what a role demands of the key |
@@ -23,23 +24,29 @@ use crate::{
     role::{Role, Roles, SourceAddress},
     target::{Inventory, Target},
 };
-use inquiry::{Inquiry, Question};
+use inquiry::{Inquiry, Question, Subjects};
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
+mod account;
+mod counterfactual;
 mod facts;
 mod hardware;
 mod inquiry;
 mod load;
+mod parts;
 mod resolve;
 #[cfg(feature = "test-support")]
 pub mod sample;
 mod schema;
 mod slices;
 mod statement;
+mod why;
 
+pub use account::{FactAccount, PolicyAccount, PolicyOutcome};
 pub use load::{Policy, PolicyError, PolicySource};
 pub use schema::SCHEMA;
+pub use why::{Asked, MOST_TARGETS, TargetAccount, Why, why};
 
 /// The policy file of a new installation: permits nothing, and shows in comments how it is done.
 pub const DEFAULT_POLICY: &str = include_str!("../default-policy.cedar");
@@ -61,7 +68,8 @@ pub struct Rules<'a> {
 pub fn decide(rules: Rules<'_>, identity: &Identity, context: &Context, request: &CertificateRequest, grant_id: Uuid) -> Decision {
     match grant(rules, identity, context, request, grant_id) {
         Ok(grant) => Decision::Granted(grant),
-        Err(refusal) => Decision::Refused(refusal),
+        Err(refusal) if refusal.missing().is_empty() => Decision::Refused(refusal),
+        Err(refusal) => Decision::Missing(refusal),
     }
 }
 
@@ -69,12 +77,12 @@ fn grant(rules: Rules<'_>, identity: &Identity, context: &Context, request: &Cer
     let role = find_role(rules, &request.role)?;
     let ttl = request.ttl.unwrap_or(role.max_ttl).min(role.max_ttl);
     let asked = resolve::targets(rules, role, &request.targets)?;
-    let inquiry = Inquiry::new(rules, rules.policy.slices.of_role(&role.name), identity, context, Some(role), asked.iter().copied())?;
-    let question = |target| inquiry.ask(Question::Request { role: &role.name, target, ttl });
-    let (permitted, mut explanation) = match &request.targets {
-        RequestedTargets::Named(_) => all_of(asked, question)?,
-        RequestedTargets::All => some_of(asked, question)?,
-    };
+    let subjects = Subjects { rules, slice: rules.policy.slices.of_role(&role.name), role: Some(role), targets: &asked };
+    let question = |target| Question::Request { role: &role.name, target, ttl };
+    let (permitted, mut explanation) = judged(subjects, identity, context, |inquiry| match &request.targets {
+        RequestedTargets::Named(_) => all_of(inquiry, &asked, question),
+        RequestedTargets::All => some_of(inquiry, &asked, question),
+    })?;
     hardware::check(role, request)?;
     if let Some(longer) = request.ttl.filter(|asked| *asked > ttl) {
         explanation.narrowed.push(format!("lifetime {longer} was cut to {ttl}, the longest of role {}", role.name));
@@ -94,39 +102,70 @@ fn grant(rules: Rules<'_>, identity: &Identity, context: &Context, request: &Cer
     })
 }
 
+/// A no, and the question that it answers.
+struct No<'a> {
+    question: Question<'a>,
+    refusal: Refusal,
+}
+
+/// What `ask` comes to, or a refusal that says which policies stand in the way, by which facts, and what would change the answer.
+fn judged<'a, T>(
+    subjects: Subjects<'a>,
+    identity: &Identity,
+    context: &Context,
+    ask: impl Fn(&Inquiry<'_>) -> Result<T, No<'a>>,
+) -> Result<T, Refusal> {
+    let inquiry = Inquiry::new(subjects, identity, context)?;
+    let no = match ask(&inquiry) {
+        Ok(yes) => return Ok(yes),
+        Err(no) => no,
+    };
+    if !matches!(no.refusal.reason, Reason::PolicyDenied | Reason::PolicyForbidden) {
+        return Err(no.refusal);
+    }
+    let is_yes =
+        |identity: &Identity, context: &Context| Inquiry::new(subjects, identity, context).is_ok_and(|inquiry| ask(&inquiry).is_ok());
+    let missing = counterfactual::missing(subjects.slice.remedies, identity, context, is_yes);
+    Err(account::refusal(&inquiry, no.question, no.refusal, missing))
+}
+
 /// Every target must be permitted; the first that is not is the answer.
 fn all_of<'a>(
-    asked: Vec<&'a Target>,
-    question: impl Fn(&'a Target) -> Result<Explanation, Refusal>,
-) -> Result<(Vec<&'a Target>, Explanation), Refusal> {
+    inquiry: &Inquiry<'_>,
+    asked: &[&'a Target],
+    question: impl Fn(&'a Target) -> Question<'a>,
+) -> Result<(Vec<&'a Target>, Explanation), No<'a>> {
     let mut explanation = Explanation::default();
-    for target in &asked {
-        explanation.policies.extend(question(target)?.policies);
+    for target in asked {
+        let question = question(target);
+        explanation.policies.extend(inquiry.ask(question).map_err(|refusal| No { question, refusal })?.policies);
     }
-    Ok((asked, explanation))
+    Ok((asked.to_vec(), explanation))
 }
 
 /// The targets that are permitted, if there are any. A policy that cannot be evaluated still refuses everything.
 fn some_of<'a>(
-    asked: Vec<&'a Target>,
-    question: impl Fn(&'a Target) -> Result<Explanation, Refusal>,
-) -> Result<(Vec<&'a Target>, Explanation), Refusal> {
-    let (mut permitted, mut explanation, mut first_refusal) = (Vec::new(), Explanation::default(), None);
+    inquiry: &Inquiry<'_>,
+    asked: &[&'a Target],
+    question: impl Fn(&'a Target) -> Question<'a>,
+) -> Result<(Vec<&'a Target>, Explanation), No<'a>> {
+    let (mut permitted, mut explanation, mut first_no) = (Vec::new(), Explanation::default(), None);
     for target in asked {
-        match question(target) {
+        let question = question(target);
+        match inquiry.ask(question) {
             Ok(answer) => {
-                permitted.push(target);
+                permitted.push(*target);
                 explanation.policies.extend(answer.policies);
             }
-            Err(refusal) if refusal.reason == Reason::PolicyError => return Err(refusal),
+            Err(refusal) if refusal.reason == Reason::PolicyError => return Err(No { question, refusal }),
             Err(refusal) => {
                 explanation.narrowed.push(format!("{} was left out: {}", target.name, refusal.message));
-                first_refusal.get_or_insert(refusal);
+                first_no.get_or_insert(No { question, refusal });
             }
         }
     }
-    match first_refusal {
-        Some(refusal) if permitted.is_empty() => Err(refusal),
+    match first_no {
+        Some(no) if permitted.is_empty() => Err(no),
         _ => Ok((permitted, explanation)),
     }
 }
@@ -162,12 +201,10 @@ pub fn may_connect(
     account: Option<&AccountName>,
 ) -> Result<Explanation, Refusal> {
     let role = find_role(rules, role)?;
-    let target = rules.inventory.get(target.as_str()).ok_or_else(|| resolve::unknown_target(&target.clone().into()))?;
-    if !role.covers(target) {
-        return Err(resolve::outside_role(role, &target.name));
-    }
-    let inquiry = Inquiry::new(rules, rules.policy.slices.of_role(&role.name), identity, context, Some(role), [target])?;
-    inquiry.ask(Question::Connect { role: &role.name, target, bastion, account })
+    let target = resolve::one(rules, role, target)?;
+    let subjects = Subjects { rules, slice: rules.policy.slices.of_role(&role.name), role: Some(role), targets: &[target] };
+    let question = Question::Connect { role: &role.name, target, bastion, account };
+    judged(subjects, identity, context, |inquiry| inquiry.ask(question).map_err(|refusal| No { question, refusal }))
 }
 
 /// Whether `identity` may see the sessions of `scope`, a target or a target group. A group is permitted only if it and each of its members
@@ -177,22 +214,25 @@ pub fn may_review(rules: Rules<'_>, identity: &Identity, context: &Context, scop
     if targets.is_empty() {
         return Err(resolve::unknown_target(scope));
     }
-    let inquiry = Inquiry::new(rules, rules.policy.slices.of_targets(), identity, context, None, targets.iter().copied())?;
-    let (_, mut explanation) = all_of(targets, |target| inquiry.ask(Question::ReviewTarget { target }))?;
-    if rules.inventory.is_group(scope) {
-        explanation.policies.extend(inquiry.ask(Question::ReviewGroup { group: scope.as_str() })?.policies);
-    }
-    Ok(explanation)
+    let subjects = Subjects { rules, slice: rules.policy.slices.of_targets(), role: None, targets: &targets };
+    judged(subjects, identity, context, |inquiry| {
+        let (_, mut explanation) = all_of(inquiry, &targets, |target| Question::ReviewTarget { target })?;
+        if rules.inventory.is_group(scope) {
+            let question = Question::ReviewGroup { group: scope.as_str() };
+            explanation.policies.extend(inquiry.ask(question).map_err(|refusal| No { question, refusal })?.policies);
+        }
+        Ok(explanation)
+    })
 }
 
 /// The roles that `identity` may ask for now, each with the targets at which it may have them for the role's whole lifetime.
 pub fn requestable(rules: Rules<'_>, identity: &Identity, context: &Context) -> Vec<(RoleName, Vec<TargetName>)> {
     let targets_of = |role: &Role| {
         let covered: Vec<&Target> = rules.inventory.iter().filter(|target| role.covers(target)).collect();
-        let slice = rules.policy.slices.of_role(&role.name);
-        let inquiry = Inquiry::new(rules, slice, identity, context, Some(role), covered.iter().copied()).ok()?;
+        let subjects = Subjects { rules, slice: rules.policy.slices.of_role(&role.name), role: Some(role), targets: &covered };
+        let inquiry = Inquiry::new(subjects, identity, context).ok()?;
         let is_permitted = |target: &&Target| inquiry.ask(Question::Request { role: &role.name, target, ttl: role.max_ttl }).is_ok();
-        let permitted: Vec<TargetName> = covered.into_iter().filter(is_permitted).map(|target| target.name.clone()).collect();
+        let permitted: Vec<TargetName> = covered.iter().copied().filter(is_permitted).map(|target| target.name.clone()).collect();
         (!permitted.is_empty()).then(|| (role.name.clone(), permitted))
     };
     rules.roles.iter().filter_map(targets_of).collect()

@@ -1,5 +1,6 @@
 //! Why something was refused: a stable code for machines, a sentence for the person, and what would change the answer.
 
+use crate::identity::FactorMethod;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -66,6 +67,10 @@ reasons! {
     PolicyDenied = "policy_denied";
     /// A policy forbids it.
     PolicyForbidden = "policy_forbidden";
+    /// A second factor is missing, or has to be proven again.
+    SecondFactorRequired = "second_factor_required";
+    /// Somebody has to approve it first.
+    ApprovalRequired = "approval_required";
     /// A policy could not be evaluated.
     PolicyError = "policy_error";
     /// There is no such role.
@@ -145,6 +150,40 @@ impl std::str::FromStr for Reason {
     }
 }
 
+/// What a person can still bring, so that a no becomes a yes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Missing {
+    /// A second factor, proven now.
+    SecondFactor,
+    /// Somebody's approval.
+    Approval,
+}
+
+impl Missing {
+    /// Its code.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::SecondFactor => "second_factor",
+            Self::Approval => "approval",
+        }
+    }
+}
+
+/// What policy had to do with a refusal.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Ruling {
+    /// The `@id`s of the policies that said it: those that forbid, or else those that would permit if one of their conditions held.
+    pub policies: Vec<String>,
+    /// The facts that they looked at, as `context.country is "FR"`.
+    pub facts: Vec<String>,
+    /// What is still missing, all of it.
+    pub missing: Vec<Missing>,
+    /// If a second factor is: the methods of which any one would do.
+    pub methods: Vec<FactorMethod>,
+}
+
 /// A no: the code, the rule that said it, and what would change the answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}")]
@@ -155,12 +194,25 @@ pub struct Refusal {
     pub message: String,
     /// What would change the answer.
     pub remedy: String,
+    /// What policy had to do with it, for machines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ruling: Option<Box<Ruling>>,
 }
 
 impl Refusal {
     /// A refusal in words.
     pub fn new(reason: Reason, message: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), remedy: remedy.into() }
+        Self { reason, message: message.into(), remedy: remedy.into(), ruling: None }
+    }
+
+    /// The same, by what policy said.
+    pub fn ruled(self, ruling: Ruling) -> Self {
+        Self { ruling: Some(Box::new(ruling)), ..self }
+    }
+
+    /// What is still missing for a yes; nothing if nothing that could be brought would change the answer.
+    pub fn missing(&self) -> &[Missing] {
+        self.ruling.as_deref().map_or(&[], |ruling| ruling.missing.as_slice())
     }
 }
 

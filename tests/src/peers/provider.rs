@@ -74,7 +74,7 @@ pub struct Browsed {
     pub text: String,
     /// The text of the page that told who asks, where there was one.
     pub asked: String,
-    /// What the browser complained of, such as a violated policy.
+    /// What the browser refused to do because a page's policy forbids it.
     pub complaints: Vec<String>,
 }
 

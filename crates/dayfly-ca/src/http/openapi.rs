@@ -1,6 +1,6 @@
 //! The contract, made from the handlers. `docs/api/openapi.json` is its committed form.
 
-use super::{bastion, certificates, host, log, people, sessions, sign_in, trust};
+use super::{bastion, certificates, decisions, host, log, people, sessions, sign_in, trust};
 use dayfly_core::signed_request::SIGNATURE_HEADER;
 use std::sync::LazyLock;
 use utoipa::{
@@ -36,6 +36,7 @@ pub fn json() -> &'static str {
         people::roles,
         people::destinations,
         certificates::issue,
+        decisions::why,
         sign_in::offer,
         sign_in::start,
         sign_in::redeem,

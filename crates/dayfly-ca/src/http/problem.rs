@@ -6,7 +6,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use dayfly_api::problem::{self, Problem};
+use dayfly_api::problem::{self, Problem, Ruling};
 use dayfly_core::reason::{Reason, Refusal};
 
 /// An answer that is a problem.
@@ -23,6 +23,7 @@ impl HttpProblem {
             detail: detail.to_owned(),
             code: code.to_owned(),
             remedy: Some(remedy.to_owned()),
+            ruling: Ruling::default(),
         }))
     }
 
@@ -40,7 +41,9 @@ impl HttpProblem {
 
 impl From<Refusal> for HttpProblem {
     fn from(refusal: Refusal) -> Self {
-        Self::new(status(refusal.reason), refusal.reason.code(), &refusal.message, &refusal.remedy)
+        let mut problem = Self::new(status(refusal.reason), refusal.reason.code(), &refusal.message, &refusal.remedy);
+        problem.0.ruling = refusal.ruling.as_deref().map(Ruling::from).unwrap_or_default();
+        problem
     }
 }
 
@@ -139,6 +142,8 @@ fn status(reason: Reason) -> StatusCode {
         | Reason::CertificateRequired
         | Reason::PolicyDenied
         | Reason::PolicyForbidden
+        | Reason::SecondFactorRequired
+        | Reason::ApprovalRequired
         | Reason::PolicyError
         | Reason::UnknownRole
         | Reason::UnknownTarget

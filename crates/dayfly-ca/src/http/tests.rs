@@ -4,6 +4,7 @@
 
 mod authentication;
 mod bounds;
+mod decisions;
 mod log;
 mod resources;
 mod routes;

@@ -1,6 +1,10 @@
 //! The person's certificate that a session is asked for: one of ours, valid here and now, and in the log.
 
-use crate::{authority::Authority, failure::Failure, store::Person};
+use crate::{
+    authority::Authority,
+    failure::Failure,
+    store::{Certificate, Person},
+};
 use dayfly_api::session::SessionRequest;
 use dayfly_core::{
     certificate::{KeyId, VerifiedCertificate, Verifier, parse},
@@ -33,15 +37,15 @@ impl Parent {
         Ok(Self { certificate, id, person })
     }
 
-    /// In the log, byte for byte, and given to whom it names: a key that signs outside this program is noticed here.
-    pub(super) async fn check_issued(&self, authority: &Authority) -> Result<(), Failure> {
+    /// In the log, byte for byte, and given to whom it names: a key that signs outside this program is noticed here. Returns what was kept of it.
+    pub(super) async fn check_issued(&self, authority: &Authority) -> Result<Certificate, Failure> {
         let issued = authority.store.certificate(self.certificate.serial()).await?;
-        let is_issued = issued.is_some_and(|issued| issued.digest == *self.certificate.digest() && issued.subject == self.id.subject);
-        if is_issued { Ok(()) } else { Err(not_issued(self.certificate.serial()).into()) }
+        let issued = issued.filter(|issued| issued.digest == *self.certificate.digest() && issued.subject == self.id.subject);
+        issued.ok_or_else(|| not_issued(self.certificate.serial()).into())
     }
 
-    /// Whoever holds it, with the groups of now. It was proven when the certificate was issued.
-    pub(super) fn holder(&self) -> Result<Identity, Refusal> {
+    /// Whoever holds it, with the groups of now. How that was proven, and when, is as of when the certificate was issued.
+    pub(super) fn holder(&self, issued: Certificate) -> Result<Identity, Refusal> {
         let person = self.person.as_ref().ok_or_else(|| {
             let message = format!("{} is not enrolled any more", self.id.subject);
             Refusal::new(Reason::Revoked, message, "ask whoever administers the CA")
@@ -49,18 +53,15 @@ impl Parent {
         Ok(Identity {
             subject: person.subject.clone(),
             groups: person.groups.clone(),
-            evidence: Evidence::new(proof_of(person), self.certificate.validity().after().saturating_add(BACKDATE_SECONDS)),
+            evidence: issued.evidence.unwrap_or_else(|| self.evidence_of_before(person)),
         })
     }
-}
 
-/// How whoever it is proves who they are.
-fn proof_of(person: &Person) -> Proof {
-    match (&person.key, &person.account) {
-        (None, Some(account)) => {
-            Proof::SignIn { issuer: account.issuer.clone(), subject: account.subject.clone(), fingerprint: String::new() }
-        }
-        (key, _) => Proof::EnrolledKey { fingerprint: key.as_ref().map(|key| key.fingerprint.clone()).unwrap_or_default() },
+    /// What is true of a certificate that was issued before evidence was kept: an enrolled key was the only proof, and there were no second factors.
+    fn evidence_of_before(&self, person: &Person) -> Evidence {
+        let fingerprint = person.key.as_ref().map(|key| key.fingerprint.clone()).unwrap_or_default();
+        let proof = Proof::EnrolledKey { fingerprint };
+        Evidence::new(proof, self.certificate.validity().after().saturating_add(BACKDATE_SECONDS))
     }
 }
 

@@ -23,6 +23,8 @@ use dayfly_core::{
 };
 use ssh_key::{Certificate, certificate::Builder};
 
+mod conditions;
+
 /// The refusal of `asked` by `bastion`, which the log must hold.
 async fn refusal(ca: &Installation, bastion: &str, asked: &SessionRequest) -> Reason {
     let Failure::Refused(refusal) = open(ca.authority(), &ca.bastion_call(bastion).await, asked).await.unwrap_err() else {

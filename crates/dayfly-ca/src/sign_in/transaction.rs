@@ -251,6 +251,7 @@ mod tests {
         assert!(all.claim(&code.unwrap(), "browser", 100).is_err(), "and its code is gone with it");
         assert_eq!(all.table().by_id.len(), MOST_OF_ONE_ADDRESS + 1);
         all.begin(waiting("192.0.2.1", LIFETIME + 100)).unwrap();
-        assert_eq!((all.table().by_id.len(), all.table().by_code.len()), (1, 1), "what is over is forgotten");
+        let table = all.table();
+        assert_eq!((table.by_id.len(), table.by_code.len()), (1, 1), "what is over is forgotten");
     }
 }

@@ -69,6 +69,13 @@ impl MemoryStore {
         self.memory().rows.iter().map(|row| serde_json::from_slice(&row.event).unwrap()).collect()
     }
 
+    /// As if a certificate was issued before evidence was kept.
+    pub(crate) fn forget_evidence(&self, serial: u64) {
+        if let Some(certificate) = self.memory().certificates.get_mut(&serial) {
+            certificate.evidence = None;
+        }
+    }
+
     /// How many certificates there are.
     pub(crate) fn certificates(&self) -> usize {
         self.memory().certificates.len()

@@ -8,7 +8,8 @@ use super::{
 use dayfly_core::{
     audit::{AuditEvent, Event, Outcome, Reporter},
     certificate::Revoked,
-    identity::Subject,
+    device::{Device, Posture},
+    identity::{Evidence, FactorMethod, Proof, Subject},
     log_link::Chain,
     name::{BastionName, HostName, TargetName},
 };
@@ -102,6 +103,32 @@ fn certificate(serial: u64, name: &str) -> Certificate {
         grant: Some(Uuid::from_u128(u128::from(serial))),
         key_fingerprint: Some(format!("SHA256:{serial:A<43}")),
         issued_at: ENDS_AT - 300,
+        evidence: Some(evidence()),
+    }
+}
+
+/// Everything that evidence can hold.
+fn evidence() -> Evidence {
+    let proof =
+        Proof::SignIn { issuer: "https://id.example.org".to_owned(), subject: "8c1e".to_owned(), fingerprint: "SHA256:key".to_owned() };
+    let posture = Posture {
+        reported_at: ENDS_AT - 310,
+        disk_encrypted: Some(false),
+        os_version: Some("14.2".parse().unwrap()),
+        ..Posture::default()
+    };
+    Evidence {
+        factors: [(FactorMethod::Totp, ENDS_AT - 320), (FactorMethod::Webauthn, ENDS_AT - 400)].into(),
+        device: Some(Device {
+            id: "laptop".parse().unwrap(),
+            enrolled: true,
+            owner: Some("alice".parse().unwrap()),
+            last_seen: Some(ENDS_AT - 900),
+            posture: Some(posture),
+        }),
+        client_version: Some("1.2.3".parse().unwrap()),
+        claims: [("repository_id".to_owned(), "1296269".to_owned())].into(),
+        ..Evidence::new(proof, ENDS_AT - 3600)
     }
 }
 

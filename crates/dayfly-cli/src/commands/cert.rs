@@ -71,7 +71,7 @@ pub struct Arguments {
     if_needed: bool,
 
     #[command(flatten)]
-    token: token::Arguments,
+    token: token::ByToken,
 }
 
 /// Where a key with its certificate goes.

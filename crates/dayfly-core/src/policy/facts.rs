@@ -132,15 +132,6 @@ impl Fact {
             Self::Record(facts) => Value::new_record(pairs(facts)?)?,
         })
     }
-
-    /// What stands at `path` below this.
-    pub(super) fn at(&self, path: &[&str]) -> Option<&Self> {
-        match (path, self) {
-            ([], fact) => Some(fact),
-            ([name, rest @ ..], Self::Record(facts)) => facts.get::<str>(name)?.at(rest),
-            ([_, ..], _) => None,
-        }
-    }
 }
 
 /// Names and values, as Cedar takes them.

@@ -25,6 +25,13 @@ pub(super) fn check(role: &Role, request: &CertificateRequest) -> Result<(), Ref
     Ok(())
 }
 
+/// What the role demands of the key, for whom does not show one yet.
+pub(super) fn demands(role: &Role) -> Vec<String> {
+    let hardware = (role.require_hardware_key || role.verify_required).then(|| "the key to be certified must be a security key".to_owned());
+    let verified = role.verify_required.then(|| "the security key must ask for a PIN or a fingerprint".to_owned());
+    hardware.into_iter().chain(verified).collect()
+}
+
 fn not_hardware(role: &Role) -> Refusal {
     let more = if role.verify_required { " -O verify-required" } else { "" };
     Refusal::new(
@@ -38,7 +45,7 @@ fn not_hardware(role: &Role) -> Refusal {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use crate::{
-        decision::{Decision, Grant},
+        decision::Grant,
         policy::{decide, sample},
         reason::Reason,
         request::CertificateRequest,
@@ -62,10 +69,8 @@ mod tests {
             let public_key = FidoSigner::p256(0).public_key().clone().into();
             request = CertificateRequest { public_key, ..request }.held_with(fido);
         }
-        match decide(rules, &sample::identity("alice", &["developers"]), &sample::context(), &request, Uuid::from_u128(1)) {
-            Decision::Granted(grant) => Ok(grant),
-            Decision::Refused(refusal) => Err(refusal.reason),
-        }
+        let decision = decide(rules, &sample::identity("alice", &["developers"]), &sample::context(), &request, Uuid::from_u128(1));
+        decision.into_grant().map_err(|refusal| refusal.reason)
     }
 
     #[test]

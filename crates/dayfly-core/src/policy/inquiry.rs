@@ -1,4 +1,4 @@
-//! Questions to Cedar, and its answers as an explanation or a refusal in words.
+//! Questions to Cedar, and its answers as an explanation or a refusal.
 
 use super::{
     Rules,
@@ -11,13 +11,13 @@ use crate::{
     decision::Explanation,
     identity::{Identity, Subject},
     name::{AccountName, BastionName, RoleName, TargetGroupName},
-    reason::{Reason, Refusal},
+    reason::{Reason, Refusal, Ruling},
     role::Role,
     target::{ALL, Target},
     validity::Ttl,
 };
 use cedar_policy::{
-    AuthorizationError, Authorizer, Decision, Entities, Entity, EntityUid, PolicyId, Request, Response, RestrictedExpression as Value,
+    AuthorizationError, Authorizer, Decision, Entities, Entity, EntityUid, PolicySet, Request, RestrictedExpression as Value,
 };
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -25,7 +25,7 @@ use std::{
 };
 
 /// What policy is asked about. Each variant is one action of the schema.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub(super) enum Question<'a> {
     /// May this identity have a certificate of this role for this target?
     Request { role: &'a RoleName, target: &'a Target, ttl: Ttl },
@@ -37,12 +37,25 @@ pub(super) enum Question<'a> {
     ReviewGroup { group: &'a str },
 }
 
+/// What questions of one kind are put to, and what they share beside who asks and when.
+#[derive(Clone, Copy)]
+pub(super) struct Subjects<'a> {
+    pub(super) rules: Rules<'a>,
+    /// The policies of the role, or of the targets, that they are about.
+    pub(super) slice: &'a Slice,
+    /// The role that they are about.
+    pub(super) role: Option<&'a Role>,
+    /// The targets that they are about.
+    pub(super) targets: &'a [&'a Target],
+}
+
 /// Who asks and under which conditions: what all questions of one decision share.
 pub(super) struct Inquiry<'a> {
-    slice: &'a Slice,
+    pub(super) slice: &'a Slice,
+    pub(super) identity: &'a Identity,
     vocabulary: &'static Vocabulary,
-    identity: &'a Identity,
     principal: EntityUid,
+    policies: Vec<&'a PolicySet>,
     facts: Facts,
     /// `facts`, as Cedar takes them.
     conditions: Vec<(String, Value)>,
@@ -50,51 +63,77 @@ pub(super) struct Inquiry<'a> {
 }
 
 impl<'a> Inquiry<'a> {
-    /// Prepares questions about `targets`, or about their groups, to `slice`: the policies of the role, or of the targets, that they are about.
-    pub(super) fn new(
-        rules: Rules<'a>,
-        slice: &'a Slice,
-        identity: &'a Identity,
-        context: &Context,
-        role: Option<&Role>,
-        targets: impl IntoIterator<Item = &'a Target>,
-    ) -> Result<Self, Refusal> {
+    /// Prepares questions about `subjects`.
+    pub(super) fn new(subjects: Subjects<'a>, identity: &'a Identity, context: &Context) -> Result<Self, Refusal> {
+        let Subjects { rules, slice, role, targets } = subjects;
         let vocabulary = vocabulary().map_err(unevaluable)?;
         let principal = match &identity.subject {
             Subject::Person(name) => uid(&vocabulary.person, name.as_str()),
             Subject::Machine(name) => uid(&vocabulary.machine, name.as_str()),
         };
-        let groups = identity.groups.iter().map(|group| uid(&vocabulary.group, group.as_str())).collect();
         let named = slice.named_targets.iter().filter_map(|name| rules.inventory.get(name));
-        let targets: BTreeMap<_, &Target> = targets.into_iter().chain(named).map(|target| (&target.name, target)).collect();
-        let target_groups: BTreeSet<&TargetGroupName> = targets.values().flat_map(|target| &target.groups).collect();
-        let all = HashSet::from([uid(&vocabulary.target_group, ALL)]);
-        let mut entities = vec![Entity::new_no_attrs(principal.clone(), groups)];
-        entities.extend(target_groups.iter().map(|group| Entity::new_no_attrs(uid(&vocabulary.target_group, group.as_str()), all.clone())));
-        for target in targets.values() {
-            entities.push(target_entity(vocabulary, target)?);
-        }
-        entities.extend(workload_entity(vocabulary, identity)?);
-        let entities = Entities::from_entities(entities, None).map_err(unevaluable)?;
+        let targets = targets.iter().copied().chain(named);
+        let entities = entities(vocabulary, identity, &principal, targets)?;
         let mut facts = facts::conditions(vocabulary, identity, context);
         if let Some(role) = role {
             facts.extend(facts::of_role(role, context));
             facts.extend(facts::of_request(vocabulary, identity, context));
         }
         let conditions = facts::pairs(&facts).map_err(unevaluable)?;
-        Ok(Self { slice, vocabulary, identity, principal, facts, conditions, entities })
+        let policies = slice.about(vocabulary, &principal, identity).collect();
+        Ok(Self { slice, identity, vocabulary, principal, policies, facts, conditions, entities })
     }
 
     /// Cedar's answer. One policy that cannot be evaluated refuses: Cedar alone would go on as if it were not there, a `forbid` included.
     pub(super) fn ask(&self, question: Question<'_>) -> Result<Explanation, Refusal> {
+        let request = self.request(question)?;
+        let authorizer = Authorizer::new();
+        let (mut permits, mut forbids) = (BTreeSet::new(), BTreeSet::new());
+        for policies in &self.policies {
+            let response = authorizer.is_authorized(&request, policies, &self.entities);
+            let diagnostics = response.diagnostics();
+            if let Some(AuthorizationError::PolicyEvaluationError(error)) = diagnostics.errors().next() {
+                return Err(self.erred(question, error.policy_id().as_ref(), &error.inner().to_string()));
+            }
+            let decided = diagnostics.reason().map(|id| AsRef::<str>::as_ref(id).to_owned());
+            match response.decision() {
+                Decision::Allow => permits.extend(decided),
+                Decision::Deny => forbids.extend(decided),
+            }
+        }
+        match (forbids.is_empty(), permits.is_empty()) {
+            (false, _) => Err(self.forbidden(question, forbids)),
+            (true, false) => Ok(Explanation { policies: permits, narrowed: Vec::new() }),
+            (true, true) => Err(self.denied(question, "")),
+        }
+    }
+
+    /// Whether what `policies` permit includes `question`; `None` if they cannot be evaluated.
+    pub(super) fn permits(&self, question: Question<'_>, policies: &PolicySet) -> Option<bool> {
+        let response = Authorizer::new().is_authorized(&self.request(question).ok()?, policies, &self.entities);
+        let could_be_evaluated = response.diagnostics().errors().next().is_none();
+        could_be_evaluated.then(|| response.decision() == Decision::Allow)
+    }
+
+    /// What the context of `question` holds.
+    pub(super) fn facts(&self, question: Question<'_>) -> Facts {
+        let (_, _, own) = self.words(question);
+        self.facts.clone().into_iter().chain(own).collect()
+    }
+
+    /// Who asks, as policies name them.
+    pub(super) fn principal(&self) -> &EntityUid {
+        &self.principal
+    }
+
+    fn request(&self, question: Question<'_>) -> Result<Request, Refusal> {
         let (action, resource, own) = self.words(question);
         let own = facts::pairs(&own).map_err(unevaluable)?;
         let context = cedar_policy::Context::from_pairs(self.conditions.iter().cloned().chain(own)).map_err(unevaluable)?;
         // The schema refuses what no action foresees, such as a machine that reviews.
         let schema = self.vocabulary.validator.schema();
         let request = Request::new(self.principal.clone(), self.vocabulary.action(action), resource, context, Some(schema));
-        let request = request.map_err(|error| self.denied(question, &error.to_string()))?;
-        self.judge(question, &Authorizer::new().is_authorized(&request, &self.slice.policies, &self.entities))
+        request.map_err(|error| self.denied(question, &error.to_string()))
     }
 
     /// The action, the resource, and what the action's context holds beside the conditions.
@@ -118,24 +157,22 @@ impl<'a> Inquiry<'a> {
         }
     }
 
-    fn judge(&self, question: Question<'_>, response: &Response) -> Result<Explanation, Refusal> {
-        let diagnostics = response.diagnostics();
-        if let Some(AuthorizationError::PolicyEvaluationError(error)) = diagnostics.errors().next() {
-            let id: &PolicyId = error.policy_id();
-            let message = format!("policy {id} cannot be evaluated, so {} may not {question}: {}", self.identity.subject, error.inner());
-            return Err(Refusal::new(Reason::PolicyError, message, format!("have policy {id} corrected; until then it refuses")));
-        }
-        let policies = diagnostics.reason().map(|id| AsRef::<str>::as_ref(id).to_owned()).collect();
-        let explanation = Explanation { policies, narrowed: Vec::new() };
-        match (response.decision(), explanation.policies.first()) {
-            (Decision::Allow, _) => Ok(explanation),
-            (Decision::Deny, Some(id)) => Err(Refusal::new(
-                Reason::PolicyForbidden,
-                format!("policy {id} forbids {} to {question}", self.identity.subject),
-                format!("ask under conditions that policy {id} does not forbid; whoever writes the policies can tell which"),
-            )),
-            (Decision::Deny, None) => Err(self.denied(question, "")),
-        }
+    fn erred(&self, question: Question<'_>, id: &str, cause: &str) -> Refusal {
+        let message = format!("policy {id} cannot be evaluated, so {} may not {question}: {cause}", self.identity.subject);
+        let refusal = Refusal::new(Reason::PolicyError, message, format!("have policy {id} corrected; until then it refuses"));
+        refusal.ruled(Ruling { policies: vec![id.to_owned()], ..Ruling::default() })
+    }
+
+    fn forbidden(&self, question: Question<'_>, policies: BTreeSet<String>) -> Refusal {
+        let named = policies.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let (policy, verb) = if policies.len() == 1 { ("policy", "forbids") } else { ("policies", "forbid") };
+        let message = format!("{policy} {named} {verb} {} to {question}", self.identity.subject);
+        let remedy = format!(
+            "ask under conditions that {policy} {named} {} not forbid; whoever writes the policies can tell which",
+            if policies.len() == 1 { "does" } else { "do" }
+        );
+        Refusal::new(Reason::PolicyForbidden, message, remedy)
+            .ruled(Ruling { policies: policies.into_iter().collect(), ..Ruling::default() })
     }
 
     fn denied(&self, question: Question<'_>, why: &str) -> Refusal {
@@ -167,6 +204,26 @@ impl fmt::Display for Question<'_> {
             Self::ReviewGroup { group } => write!(f, "review the sessions of the target group {group}"),
         }
     }
+}
+
+/// Whoever asks with their groups, the targets with theirs, and the claims of a workload.
+fn entities<'a>(
+    vocabulary: &Vocabulary,
+    identity: &Identity,
+    principal: &EntityUid,
+    targets: impl Iterator<Item = &'a Target>,
+) -> Result<Entities, Refusal> {
+    let groups = identity.groups.iter().map(|group| uid(&vocabulary.group, group.as_str())).collect();
+    let targets: BTreeMap<_, &Target> = targets.map(|target| (&target.name, target)).collect();
+    let target_groups: BTreeSet<&TargetGroupName> = targets.values().flat_map(|target| &target.groups).collect();
+    let all = HashSet::from([uid(&vocabulary.target_group, ALL)]);
+    let mut entities = vec![Entity::new_no_attrs(principal.clone(), groups)];
+    entities.extend(target_groups.iter().map(|group| Entity::new_no_attrs(uid(&vocabulary.target_group, group.as_str()), all.clone())));
+    for target in targets.values() {
+        entities.push(target_entity(vocabulary, target)?);
+    }
+    entities.extend(workload_entity(vocabulary, identity)?);
+    Entities::from_entities(entities, None).map_err(unevaluable)
 }
 
 fn target_entity(vocabulary: &Vocabulary, target: &Target) -> Result<Entity, Refusal> {

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{context::NamedNetworks, name::is_name, role::Roles, target::Inventory};
 use cedar_policy::{PolicySet, ValidationMode, ffi::DetailedError};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// A policy file that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub struct PolicyError {
 #[derive(Debug, Clone, Default)]
 pub struct Policy {
     pub(super) slices: Slices,
-    statements: Vec<Statement>,
+    statements: Vec<Arc<Statement>>,
 }
 
 impl Policy {
@@ -61,14 +61,14 @@ impl Policy {
         if !errors.is_empty() {
             return Err(errors);
         }
-        let policies: Vec<_> = statements.iter().map(|statement| statement.policy.clone()).collect();
-        let slices = Slices::new(&policies, vocabulary).map_err(|error| vec![built_in_schema(&error.to_string())])?;
+        let statements: Vec<Arc<Statement>> = statements.into_iter().map(Arc::new).collect();
+        let slices = Slices::new(&statements, vocabulary).map_err(|error| vec![built_in_schema(&error.to_string())])?;
         Ok(Self { slices, statements })
     }
 
     /// The `@id`s of the policies, in the order of their files.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
-        self.statements.iter().map(Statement::id)
+        self.statements.iter().map(|statement| statement.id())
     }
 
     /// The roles, targets, target groups and networks that policies name and nobody has defined: most often a typo, and then the policy says nothing.

@@ -2,7 +2,7 @@
 
 use super::Rules;
 use crate::{
-    name::ScopeName,
+    name::{ScopeName, TargetName},
     principal::{MAX_PRINCIPALS, Principal, PrincipalTemplate},
     reason::{Reason, Refusal},
     request::RequestedTargets,
@@ -27,6 +27,12 @@ pub(super) fn targets<'a>(rules: Rules<'a>, role: &Role, requested: &'a Requeste
         }
     }
     Ok(rules.inventory.iter().filter(|target| target.scopes().any(|own| scopes.contains(own))).collect())
+}
+
+/// One target, by its own name, that the role must cover.
+pub(super) fn one<'a>(rules: Rules<'a>, role: &Role, name: &TargetName) -> Result<&'a Target, Refusal> {
+    let target = rules.inventory.get(name.as_str()).ok_or_else(|| unknown_target(&name.clone().into()))?;
+    if role.covers(target) { Ok(target) } else { Err(outside_role(role, &target.name)) }
 }
 
 /// The principals that `role` gives at the permitted targets, and at no other.

@@ -1,9 +1,19 @@
-//! Policies sorted by the role that their scope names, so that a decision evaluates the few that can matter and not all of them.
+//! Policies sorted by the role and the people that their scopes name, so that a decision evaluates the few that can matter and not all of them.
 
-use super::schema::Vocabulary;
-use crate::name::RoleName;
-use cedar_policy::{EntityUid, Policy, PolicySet, PolicySetError, ResourceConstraint};
-use std::collections::{BTreeMap, BTreeSet};
+use super::{
+    parts::Mention,
+    schema::{Vocabulary, uid},
+    statement::Statement,
+};
+use crate::{
+    identity::{FactorMethod, Identity},
+    name::RoleName,
+};
+use cedar_policy::{EntityUid, Policy, PolicySet, PolicySetError, PrincipalConstraint, ResourceConstraint};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
 
 /// Every policy, in the sets that questions are put to.
 #[derive(Debug, Clone, Default)]
@@ -16,9 +26,25 @@ pub(super) struct Slices {
 /// The policies that can matter to a question.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Slice {
-    pub(super) policies: PolicySet,
+    /// All of them, in the order of their files.
+    pub(super) statements: Vec<Arc<Statement>>,
+    /// Those that are about everybody, or about a kind of principals.
+    everybody: PolicySet,
+    /// Those whose scope names a person, a machine or a group, by that.
+    named: HashMap<EntityUid, PolicySet>,
     /// The targets that these policies name. Their attributes and groups must be known when the policies are evaluated.
     pub(super) named_targets: BTreeSet<String>,
+    /// What of that which a person can bring these policies look at.
+    pub(super) remedies: Remedies,
+}
+
+/// What of that which a person can bring policies look at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Remedies {
+    pub(super) second_factor: bool,
+    /// Whether they tell one method from another.
+    pub(super) methods: bool,
+    pub(super) approval: bool,
 }
 
 /// What a policy's scope says about the resource.
@@ -34,10 +60,11 @@ enum Resource {
 }
 
 impl Slices {
-    pub(super) fn new(policies: &[Policy], vocabulary: &Vocabulary) -> Result<Self, Box<PolicySetError>> {
-        let sorted: Vec<(Resource, &Policy)> = policies.iter().map(|policy| (resource(policy, vocabulary), policy)).collect();
+    pub(super) fn new(statements: &[Arc<Statement>], vocabulary: &Vocabulary) -> Result<Self, Box<PolicySetError>> {
+        let sorted: Vec<(Resource, &Arc<Statement>)> =
+            statements.iter().map(|statement| (resource(&statement.policy, vocabulary), statement)).collect();
         let slice = |wanted: &dyn Fn(&Resource) -> bool| {
-            Slice::new(sorted.iter().filter(|(resource, _)| wanted(resource)).map(|(_, policy)| *policy), vocabulary)
+            Slice::new(sorted.iter().filter(|(resource, _)| wanted(resource)).map(|(_, statement)| *statement), vocabulary)
         };
         let general = |resource: &Resource| matches!(resource, Resource::AnyRole | Resource::Any);
         let names: BTreeSet<&String> =
@@ -63,14 +90,60 @@ impl Slices {
 }
 
 impl Slice {
-    fn new<'a>(policies: impl Iterator<Item = &'a Policy>, vocabulary: &Vocabulary) -> Result<Self, Box<PolicySetError>> {
+    fn new<'a>(statements: impl Iterator<Item = &'a Arc<Statement>>, vocabulary: &Vocabulary) -> Result<Self, Box<PolicySetError>> {
         let mut slice = Self::default();
-        for policy in policies {
+        for statement in statements {
+            let policy = &statement.policy;
             let targets = policy.entity_literals().into_iter().filter(|literal| *literal.type_name() == vocabulary.target);
             slice.named_targets.extend(targets.map(|target| target.id().unescaped().to_owned()));
-            slice.policies.add(policy.clone()).map_err(Box::new)?;
+            let set = match policy.principal_constraint() {
+                PrincipalConstraint::Eq(who) | PrincipalConstraint::In(who) | PrincipalConstraint::IsIn(_, who) => {
+                    slice.named.entry(who).or_default()
+                }
+                PrincipalConstraint::Any | PrincipalConstraint::Is(_) => &mut slice.everybody,
+            };
+            set.add(policy.clone()).map_err(Box::new)?;
+            slice.remedies.note(statement);
+            slice.statements.push(Arc::clone(statement));
         }
         Ok(slice)
+    }
+
+    /// The policies that can apply to `principal`, who is this identity. Groups hold people and machines and no groups, so that nothing else
+    /// makes somebody a member of what a scope names.
+    pub(super) fn about<'a>(
+        &'a self,
+        vocabulary: &Vocabulary,
+        principal: &EntityUid,
+        identity: &Identity,
+    ) -> impl Iterator<Item = &'a PolicySet> {
+        let groups = identity.groups.iter().filter_map(|group| self.named.get(&uid(&vocabulary.group, group.as_str())));
+        let groups: Vec<&PolicySet> = groups.collect();
+        [&self.everybody].into_iter().chain(self.named.get(principal)).chain(groups).filter(|set| !set.is_empty())
+    }
+}
+
+impl Remedies {
+    fn note(&mut self, statement: &Statement) {
+        let Some(parts) = &statement.parts else {
+            // It might look at anything.
+            *self = Self { second_factor: true, methods: true, approval: true };
+            return;
+        };
+        for mention in parts.mentions() {
+            let (Mention::Context(path) | Mention::Whether(path)) = mention else { continue };
+            match path.first().map(String::as_str) {
+                None => *self = Self { second_factor: true, methods: true, approval: true },
+                Some("second_factor") => {
+                    let is_method = |name: &String| FactorMethod::ALL.iter().any(|method| method.as_str() == name);
+                    self.second_factor = true;
+                    let is_whole = path.len() == 1 && matches!(mention, Mention::Context(_));
+                    self.methods |= is_whole || path.get(1).is_some_and(is_method);
+                }
+                Some("approved") => self.approval = true,
+                Some(_) => {}
+            }
+        }
     }
 }
 

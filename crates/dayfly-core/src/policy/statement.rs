@@ -2,6 +2,7 @@
 
 use super::{
     load::{PolicyError, PolicySource},
+    parts::Parts,
     schema::Vocabulary,
 };
 use crate::{
@@ -19,13 +20,15 @@ pub(super) struct Statement {
     /// The line it begins at, counted from 1.
     pub(super) line: usize,
     pub(super) policy: Policy,
+    /// What it is made of.
+    pub(super) parts: Option<Parts>,
     text: String,
 }
 
 impl Statement {
     pub(super) fn new(source: &PolicySource, line: usize, policy: &Policy, id: &str) -> Self {
         let text = policy.to_cedar().unwrap_or_default();
-        Self { file: source.name.clone(), line, policy: policy.new_id(PolicyId::new(id)), text }
+        Self { file: source.name.clone(), line, policy: policy.new_id(PolicyId::new(id)), parts: Parts::of(policy), text }
     }
 
     pub(super) fn id(&self) -> &str {

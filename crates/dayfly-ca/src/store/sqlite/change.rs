@@ -97,11 +97,25 @@ fn add_certificate(connection: &Connection, certificate: &Certificate) -> Outcom
     if exists(connection, "SELECT 1 FROM session WHERE serial = ?1", [serial])? {
         return Ok(Err(StoreError::Conflict(Unique::Serial)));
     }
-    let sql = "INSERT INTO certificate (serial, digest, subject, ends_at, role, grant_id, key_fingerprint, issued_at)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    let sql = "INSERT INTO certificate (serial, digest, subject, ends_at, role, grant_id, key_fingerprint, issued_at, evidence)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
     let (role, grant) = (certificate.role.as_ref().map(ToString::to_string), certificate.grant.map(|grant| grant.to_string()));
-    let values =
-        params![serial, certificate.digest, certificate.subject.to_string(), ends_at, role, grant, certificate.key_fingerprint, issued_at];
+    let evidence = certificate.evidence.as_ref().map(serde_json::to_string).transpose();
+    let evidence = match evidence {
+        Ok(evidence) => evidence,
+        Err(error) => return Ok(Err(StoreError::Unavailable(error.to_string()))),
+    };
+    let values = params![
+        serial,
+        certificate.digest,
+        certificate.subject.to_string(),
+        ends_at,
+        role,
+        grant,
+        certificate.key_fingerprint,
+        issued_at,
+        evidence
+    ];
     match insert(connection, sql, values, || StoreError::Conflict(Unique::Serial)) {
         Err(error) if is_dangling(&error) => Ok(Err(StoreError::Unknown(format!("person {}", certificate.subject)))),
         outcome => outcome,

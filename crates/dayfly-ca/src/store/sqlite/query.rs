@@ -9,7 +9,8 @@ use std::{collections::BTreeSet, fmt::Display, str::FromStr};
 const PERSON: &str = "SELECT subject, key_fingerprint, public_key, groups, disabled, issuer, issuer_subject, shown
     FROM person LEFT JOIN enrolled_key ON fingerprint = key_fingerprint";
 
-pub(super) const CERTIFICATE: &str = "SELECT serial, digest, subject, ends_at, role, grant_id, key_fingerprint, issued_at FROM certificate";
+pub(super) const CERTIFICATE: &str =
+    "SELECT serial, digest, subject, ends_at, role, grant_id, key_fingerprint, issued_at, evidence FROM certificate";
 
 const BASTION: &str = "SELECT name, key_fingerprint, public_key, targets, dials_from, host_names, address, disabled
     FROM bastion JOIN enrolled_key ON fingerprint = key_fingerprint";
@@ -91,6 +92,11 @@ pub(super) fn read_certificate(row: &rusqlite::Row<'_>) -> Result<Certificate, S
         grant: row.get::<_, Option<String>>(5)?.map(|grant| parsed("grant", grant)).transpose()?,
         key_fingerprint: row.get(6)?,
         issued_at: row.get::<_, Option<i64>>(7)?.map_or(Ok(0), number)?,
+        evidence: row
+            .get::<_, Option<String>>(8)?
+            .map(|json| serde_json::from_str(&json))
+            .transpose()
+            .map_err(|error| damaged("evidence", error))?,
     })
 }
 

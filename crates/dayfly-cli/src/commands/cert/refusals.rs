@@ -4,6 +4,7 @@ use crate::{
     error::{Failure, Kind},
     state::{State, StateError},
 };
+use dayfly_api::problem::Ruling;
 use serde::{Deserialize, Serialize};
 
 const REFUSALS_FILE: &str = "refusals.json";
@@ -33,6 +34,8 @@ struct Refused {
     code: Option<String>,
     message: String,
     remedy: Option<String>,
+    #[serde(default)]
+    ruling: Option<Box<Ruling>>,
 }
 
 impl Refusals {
@@ -47,6 +50,7 @@ impl Refusals {
                 message: refused.message,
                 cause: Some(format!("the CA said so {} s ago, and was not asked again", now.saturating_sub(refused.at))),
                 remedy: refused.remedy,
+                ruling: refused.ruling,
             }),
         }
     }
@@ -61,6 +65,7 @@ impl Refusals {
             code: failure.code.clone(),
             message: failure.message.clone(),
             remedy: failure.remedy.clone(),
+            ruling: failure.ruling.clone(),
         });
         state.write(REFUSALS_FILE, &kept)
     }

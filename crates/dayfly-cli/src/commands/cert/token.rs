@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 /// By which token, at which CA.
 #[derive(Debug, clap::Args)]
-pub(super) struct Arguments {
+pub(super) struct ByToken {
     /// Prove what this workload is by the token (JWT) in FILE. Never asks anybody anything
     #[arg(long, value_name = "FILE", conflicts_with = "token_env")]
     token_file: Option<PathBuf>,
@@ -38,7 +38,7 @@ pub(super) struct Arguments {
 }
 
 /// Where a token comes from: named, or offered by the platform where nobody is logged in.
-pub(super) fn source(arguments: &Arguments, home: &Path) -> Result<Option<TokenSource>, Failure> {
+pub(super) fn source(arguments: &ByToken, home: &Path) -> Result<Option<TokenSource>, Failure> {
     if let Some(file) = &arguments.token_file {
         return Ok(Some(TokenSource::File(file.clone())));
     }
@@ -49,7 +49,7 @@ pub(super) fn source(arguments: &Arguments, home: &Path) -> Result<Option<TokenS
 }
 
 /// A connection as the machine that the token stands for. The key is in memory only, and so is the login.
-pub(super) async fn connect(source: &TokenSource, arguments: &Arguments, context: &Context<'_>) -> Result<Connection, Failure> {
+pub(super) async fn connect(source: &TokenSource, arguments: &ByToken, context: &Context<'_>) -> Result<Connection, Failure> {
     let known = login_at(&context.home)?;
     let (url, pin) = match (&arguments.ca, known) {
         (Some(url), known) => {
