@@ -46,12 +46,16 @@ pub fn assemble(config: Config) -> anyhow::Result<Assembled> {
         clock: Arc::clone(&clock),
         revocations: Arc::clone(&revocations),
     };
-    let web = Web::new().context("issuers cannot be called")?;
     for entry in &federation {
         entry.warnings().iter().for_each(|warning| tracing::warn!(issuer = entry.issuer, machine = %entry.machine, "{warning}"));
     }
-    let sign_ins = sign_ins(sign_in, &origin, &web)?;
-    let federation = Federation::new(federation, &web)?;
+    // A CA that calls nobody needs no trust roots of the platform's.
+    let calls = !sign_in.providers.is_empty() || !federation.is_empty();
+    let web = calls.then(Web::new).transpose().context("issuers cannot be called: check the system's certificate authorities")?;
+    let (sign_ins, federation) = match &web {
+        Some(web) => (sign_ins(sign_in, &origin, web)?, Federation::new(federation, web)?),
+        None => (no_sign_ins(&sign_in)?, Federation::default()),
+    };
     let (rules, latest_list) = (ArcSwap::from_pointee(rules), Default::default());
     let authority = Authority { origin, keyring, store, clock, hosts, revocations, latest_list, rules };
     let service = Service::new(authority, Box::new(callers), challenges, limits, sign_ins, federation);
@@ -66,6 +70,10 @@ fn sign_ins(settings: SignInSettings, origin: &str, web: &Web) -> anyhow::Result
     };
     let providers = settings.providers.into_iter().map(provider).collect::<anyhow::Result<_>>()?;
     SignIns::new(providers, settings.device_codes, settings.lifetime.as_secs()).context("the system gives no random bytes")
+}
+
+fn no_sign_ins(settings: &SignInSettings) -> anyhow::Result<SignIns> {
+    SignIns::new(Vec::new(), settings.device_codes, settings.lifetime.as_secs()).context("the system gives no random bytes")
 }
 
 /// The first line of the file.

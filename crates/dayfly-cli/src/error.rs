@@ -41,7 +41,7 @@ Exit codes:
   4  not logged in, or the CA does not accept the identity
   5  the CA cannot be reached, or cannot answer for now
   6  files kept by dayfly are missing their protection, or cannot be used
-  7  the sign-in has ended, and there is no terminal to sign in again at: dayfly login
+  7  the sign-in has ended, and nobody could be asked to sign in again: dayfly login
   8  a workload's token is missing, or was refused";
 
 impl Kind {

@@ -17,7 +17,7 @@ use crate::{
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Extension, Path, Query, Request, State},
-    http::{HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     middleware::{Next, from_fn},
     response::{IntoResponse, Response},
     routing::get,
@@ -99,11 +99,12 @@ async fn open(
     State(service): State<Arc<Service>>,
     Extension(Peer(address)): Extension<Peer>,
     Path(id): Path<String>,
+    headers: HeaderMap,
     visitor: Visitor,
 ) -> Response {
     let now = service.authority.clock.unix_seconds();
     match service.sign_ins.open(&id, visitor.name(), address, now) {
-        Ok(page) if page.is_plain => {
+        Ok(page) if page.is_plain && !came_by_a_link(&headers) => {
             let provider = page.providers.first().map(String::as_str).unwrap_or_default();
             match service.sign_ins.depart(&id, visitor.name(), provider, now).await {
                 Ok(url) => visitor.redirect(url.as_str()),
@@ -113,6 +114,11 @@ async fn open(
         Ok(page) => asked(&service, &visitor, &page),
         Err(refusal) => refused(&visitor, &refusal),
     }
+}
+
+/// Whether the browser says that a page of others led here. A tool's browser comes by itself (W3C Fetch Metadata); who follows a link is asked first.
+fn came_by_a_link(headers: &HeaderMap) -> bool {
+    headers.get("sec-fetch-site").is_some_and(|site| site != "none")
 }
 
 #[derive(Deserialize)]

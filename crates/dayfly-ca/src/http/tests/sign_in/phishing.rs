@@ -8,7 +8,10 @@ use crate::{
     identity::double::ProviderDouble,
     installation::{Installation, ORIGIN},
 };
-use axum::http::{StatusCode, header};
+use axum::{
+    body::Body,
+    http::{Request, StatusCode, header},
+};
 use dayfly_api::{
     path,
     sign_in::{SignInOffer, SignInStart, SignInState, SignInWay},
@@ -77,6 +80,21 @@ async fn row_17_a_link_to_a_tool_elsewhere_brings_its_sender_nothing() {
     assert_eq!(at_the_tool.host_str(), Some("127.0.0.1"));
     assert!(matches!(ca.redeem(&started.id, None, TOOL).await.json(), SignInState::Pending { .. }));
     assert_eq!(ca.whoami(TOOL).await.code(), "unknown_caller");
+}
+
+#[tokio::test]
+async fn row_17_who_followed_a_link_is_asked_first() {
+    let (ca, double) = with_provider().await;
+    let started = ca.begin_here().await;
+    let path = super::local(&started.page);
+    for site in ["cross-site", "same-site", "same-origin", "anything"] {
+        let request = Request::get(&path).header("sec-fetch-site", site);
+        let page = Browser::new().send(&ca, request, Body::empty()).await;
+        assert_eq!(page.status, StatusCode::OK, "{site}");
+        assert!(text(&page).contains("Go on only if you began this yourself"), "{site}");
+    }
+    let request = Request::get(&path).header("sec-fetch-site", "none");
+    assert!(location(&Browser::new().send(&ca, request, Body::empty()).await).as_str().starts_with(&double.issuer));
 }
 
 #[tokio::test]
