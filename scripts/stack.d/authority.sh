@@ -90,7 +90,8 @@ describe_provider() {
             printf '%s\n' "$secret" >"$DAYFLY_CA_DIR/keys/idp.secret"
             printf 'client_secret_file = "keys/idp.secret"\n'
         fi
-        printf 'scopes = ["openid", "profile", "email", "groups"]\ngroups_claim = "groups"\n'
+        printf 'scopes = ["%s"]\ngroups_claim = "%s"\n' "$(sed 's/ \+/", "/g' <<<"${DAYFLY_PROVIDER_SCOPES:-openid profile email groups}")" \
+            "${DAYFLY_PROVIDER_GROUPS_CLAIM:-groups}"
     } >>"$DAYFLY_CA_CONFIG"
 }
 

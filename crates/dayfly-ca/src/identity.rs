@@ -2,8 +2,6 @@
 
 pub mod challenge;
 pub mod claims;
-#[cfg(test)]
-pub(crate) mod double;
 pub mod enrolled_key;
 pub mod enrollment_token;
 pub mod issuer;

@@ -2,8 +2,6 @@
 
 use super::{
     Bastion, Certificate, Change, ListRecord, Minted, Person, PersonKey, Revocation, RevokedSerials, Session, Store, StoreError, Unique,
-    host::{Host, HostCertificateHeld, HostCertificateNote, HostKey, HostReportNote, HostToken},
-    sign_in::{Holder, NewSignIn, ProviderAccount, SignIn, SignInBy},
 };
 use dayfly_core::{
     audit::{AuditEvent, Event, Outcome, Reporter},
@@ -11,12 +9,23 @@ use dayfly_core::{
     device::{Device, Posture},
     identity::{Evidence, FactorMethod, Proof, Subject},
     log_link::Chain,
-    name::{BastionName, HostName, TargetName},
+    name::{BastionName, TargetName},
 };
 use futures_util::future::join_all;
 use std::collections::BTreeSet;
 use time::{Duration, OffsetDateTime, macros::datetime};
 use uuid::Uuid;
+
+mod host;
+mod sign_in;
+
+pub(crate) use host::{
+    a_host_enrols_once_by_its_token, a_hosts_key_is_nobody_elses_until_it_is_given_up,
+    a_report_that_tells_nothing_new_is_noted_without_an_event,
+};
+pub(crate) use sign_in::{
+    a_sign_in_makes_its_holder_known_and_ends_once, row_15_a_name_belongs_to_one_account, row_15_a_token_is_used_once_until_it_ends,
+};
 
 /// A test for each case, over the stores that `$empty_store` makes: a guard that keeps the store's place, and the store.
 macro_rules! store_suite {
@@ -424,168 +433,4 @@ pub(crate) async fn an_event_that_no_row_can_hold_changes_nothing(store: &dyn St
     assert!(matches!(refused, Err(StoreError::Event(_))));
     assert_eq!(store.people().await.unwrap(), []);
     assert_eq!(verified_rows(store).await, 0);
-}
-
-fn host(name: &str, token: u8) -> Host {
-    Host {
-        name: name.parse().unwrap(),
-        names: ["192.0.2.11", "db1.example.org"].map(|name| name.parse().unwrap()).into(),
-        target: Some("db1".parse().unwrap()),
-        token: HostToken { digest: [token; 32], expires_at: 1_800_000_000, is_used: false },
-        key: None,
-        certificate: None,
-        report: None,
-        disabled: false,
-    }
-}
-
-fn enroll(name: &str, token: u8, key: &str) -> Change {
-    Change::EnrollHost {
-        host: name.parse().unwrap(),
-        token: [token; 32],
-        key_fingerprint: format!("SHA256:{key}"),
-        public_key: format!("ssh-ed25519 {key}"),
-    }
-}
-
-pub(crate) async fn a_host_enrols_once_by_its_token(store: &dyn Store) {
-    let db1 = host("db1", 1);
-    add(store, Change::AddHost(db1.clone())).await;
-    assert_eq!(store.hosts().await.unwrap(), std::slice::from_ref(&db1));
-    assert_eq!(store.host_by_token(&[1; 32]).await.unwrap(), Some(db1.clone()));
-    assert_eq!(store.host_by_token(&[2; 32]).await.unwrap(), None);
-    assert_eq!(conflict(store, Change::AddHost(host("db1", 3))).await, Unique::Host);
-    assert_eq!(conflict(store, enroll("db1", 2, "h")).await, Unique::HostToken);
-
-    add(store, enroll("db1", 1, "h")).await;
-    let key = Some(HostKey { fingerprint: "SHA256:h".to_owned(), line: "ssh-ed25519 h".to_owned() });
-    let enrolled = Host { key, token: HostToken { is_used: true, ..db1.token }, ..db1 };
-    assert_eq!(store.host_by_key("SHA256:h").await.unwrap(), Some(enrolled.clone()));
-    assert_eq!(store.host_by_token(&[1; 32]).await.unwrap(), Some(enrolled), "known as used");
-    assert_eq!(conflict(store, enroll("db1", 1, "x")).await, Unique::HostToken);
-
-    let certificate = HostCertificateHeld { serial: 1 << 52, ends_at: 1_800_000_000 };
-    add(store, Change::NoteHostCertificate(HostCertificateNote { host: "db1".parse().unwrap(), certificate })).await;
-    assert_eq!(store.hosts().await.unwrap()[0].certificate, Some(certificate));
-}
-
-pub(crate) async fn a_hosts_key_is_nobody_elses_until_it_is_given_up(store: &dyn Store) {
-    furnish(store).await;
-    add(store, Change::AddHost(host("db1", 1))).await;
-    add(store, Change::AddHost(host("db2", 2))).await;
-    assert_eq!(conflict(store, enroll("db1", 1, "a")).await, Unique::Key);
-    assert_eq!(conflict(store, enroll("db1", 1, "b")).await, Unique::Key);
-    // What conflicted has not used the token up.
-    add(store, enroll("db1", 1, "h")).await;
-    assert_eq!(conflict(store, enroll("db2", 2, "h")).await, Unique::Key);
-
-    let db1 = HostName::new("db1").unwrap();
-    let token = |digest| HostToken { digest: [digest; 32], expires_at: 1_800_000_000, is_used: false };
-    add(store, Change::IssueHostToken { host: db1.clone(), token: token(5) }).await;
-    assert!(store.host_by_key("SHA256:h").await.unwrap().is_some(), "the key stays good until another is enrolled");
-    add(store, enroll("db1", 5, "new")).await;
-    assert_eq!(store.host_by_key("SHA256:h").await.unwrap(), None);
-    add(store, enroll("db2", 2, "h")).await;
-
-    add(store, Change::DisableHost(db1.clone())).await;
-    assert!(store.host_by_key("SHA256:new").await.unwrap().unwrap().disabled);
-    assert_eq!(conflict(store, enroll("db1", 5, "newer")).await, Unique::HostToken);
-    add(store, Change::IssueHostToken { host: db1, token: token(6) }).await;
-    assert_eq!(store.host_by_key("SHA256:new").await.unwrap(), None, "a disabled host's key does not come back");
-    let nobody = commit(store, Change::DisableHost("db9".parse().unwrap()), Event::HostDisabled).await;
-    assert!(matches!(nobody, Err(StoreError::Unknown(what)) if what == "host db9"));
-}
-
-pub(crate) async fn a_report_that_tells_nothing_new_is_noted_without_an_event(store: &dyn Store) {
-    add(store, Change::AddHost(host("db1", 1))).await;
-    let report = |at, number: u64, is_current, trusted: &str| {
-        let krl = Some((number, format!("{number:064x}")));
-        Change::NoteHostReport(HostReportNote { host: "db1".parse().unwrap(), at, krl, is_current, trusted: [trusted.to_owned()].into() })
-    };
-    let told = async || store.hosts().await.unwrap()[0].report.clone().unwrap();
-    add(store, report(10, 1, true, "SHA256:ca")).await;
-    assert_eq!(verified_rows(store).await, 2);
-    add(store, report(20, 1, true, "SHA256:ca")).await;
-    assert_eq!((verified_rows(store).await, told().await.seen_at, told().await.current_at), (2, 20, Some(20)));
-    add(store, report(30, 1, false, "SHA256:ca")).await;
-    assert_eq!((verified_rows(store).await, told().await.seen_at, told().await.current_at), (2, 30, Some(20)));
-    add(store, report(40, 2, true, "SHA256:ca")).await;
-    add(store, report(50, 2, true, "SHA256:new")).await;
-    assert_eq!((verified_rows(store).await, told().await.current_at), (4, Some(50)));
-    assert_eq!((told().await.krl.unwrap().0, told().await.trusted.contains("SHA256:new")), (2, true));
-}
-
-fn account(subject: &str) -> ProviderAccount {
-    ProviderAccount { issuer: "https://idp.example".to_owned(), subject: subject.to_owned(), shown: Some("a@example.org".to_owned()) }
-}
-
-fn sign_in(name: &str, key: &str) -> SignIn {
-    SignIn {
-        key_fingerprint: format!("SHA256:{key}"),
-        subject: subject(name),
-        by: SignInBy::Provider("corp".to_owned()),
-        issuer: "https://idp.example".to_owned(),
-        issuer_subject: "248289761001".to_owned(),
-        proven_at: ENDS_AT,
-        ends_at: ENDS_AT + 60,
-        is_ended: false,
-        claims: [("repository_id".to_owned(), "74".to_owned())].into(),
-    }
-}
-
-fn by_person(name: &str, key: &str, account: ProviderAccount, groups: &[&str]) -> Change {
-    let groups = groups.iter().map(|group| group.parse().unwrap()).collect();
-    Change::AddSignIn(Box::new(NewSignIn { sign_in: sign_in(name, key), holder: Holder::Person { account, groups } }))
-}
-
-fn by_machine(name: &str, key: &str, token: u8, token_ends_at: u64) -> Change {
-    let sign_in = SignIn { by: SignInBy::Token, ..sign_in(name, key) };
-    Change::AddSignIn(Box::new(NewSignIn { sign_in, holder: Holder::Machine { token: [token; 32], token_ends_at } }))
-}
-
-pub(crate) async fn a_sign_in_makes_its_holder_known_and_ends_once(store: &dyn Store) {
-    furnish(store).await;
-    add(store, by_person("corp.a", "k1", account("a"), &["dba"])).await;
-    let person = store.person_by_account("https://idp.example", "a").await.unwrap().unwrap();
-    assert_eq!((person.subject.to_string(), person.key.clone(), person.account.clone()), ("corp.a".to_owned(), None, Some(account("a"))));
-    assert_eq!(store.person(&person.subject).await.unwrap(), Some(person));
-    assert_eq!(store.sign_in_by_key("SHA256:k1").await.unwrap(), Some(sign_in("corp.a", "k1")));
-    assert_eq!(store.sign_in_by_key("SHA256:a").await.unwrap(), None, "an enrolled key is no sign-in");
-    assert_eq!(store.person_by_key("SHA256:k1").await.unwrap(), None, "and the other way round");
-    // What the provider says now counts, and what it said before does not.
-    add(store, by_person("corp.a", "k2", account("a"), &["web"])).await;
-    let groups = store.person(&subject("corp.a")).await.unwrap().unwrap().groups;
-    assert_eq!(groups.iter().map(|group| group.as_str()).collect::<Vec<_>>(), ["web"]);
-    // A certificate stands on such a person, too.
-    add(store, Change::AddCertificate(certificate(9, "corp.a"))).await;
-    add(store, Change::EndSignIn("SHA256:k1".to_owned())).await;
-    assert!(!store.sign_in_by_key("SHA256:k1").await.unwrap().unwrap().is_good(ENDS_AT));
-    assert!(store.sign_in_by_key("SHA256:k2").await.unwrap().unwrap().is_good(ENDS_AT));
-    assert!(matches!(commit(store, Change::EndSignIn("SHA256:x".to_owned()), Event::SignInEnded).await, Err(StoreError::Unknown(_))));
-    // One key, one sign-in, and never an enrolled one.
-    for key in ["k1", "k2", "a", "b"] {
-        assert_eq!(conflict(store, by_person("corp.a", key, account("a"), &[])).await, Unique::Key, "{key}");
-    }
-}
-
-pub(crate) async fn row_15_a_name_belongs_to_one_account(store: &dyn Store) {
-    furnish(store).await;
-    add(store, by_person("corp.a", "k1", account("a"), &[])).await;
-    assert_eq!(conflict(store, by_person("alice", "k2", account("alice"), &["dba"])).await, Unique::Person, "an enrolled name");
-    assert_eq!(conflict(store, by_person("corp.a", "k2", account("b"), &["dba"])).await, Unique::Person, "another account");
-    let elsewhere = ProviderAccount { issuer: "https://other.example".to_owned(), ..account("a") };
-    assert_eq!(conflict(store, by_person("corp.a", "k2", elsewhere, &["dba"])).await, Unique::Person, "another issuer");
-    assert_eq!(conflict(store, by_person("corp.b", "k2", account("a"), &["dba"])).await, Unique::Person, "a second name");
-    assert!(store.person(&subject("corp.a")).await.unwrap().unwrap().groups.is_empty());
-    assert_eq!(store.sign_in_by_key("SHA256:k2").await.unwrap(), None);
-}
-
-pub(crate) async fn row_15_a_token_is_used_once_until_it_ends(store: &dyn Store) {
-    furnish(store).await;
-    add(store, by_machine("machine:ci", "k1", 1, ENDS_AT + 300)).await;
-    assert_eq!(conflict(store, by_machine("machine:ci", "k2", 1, ENDS_AT + 300)).await, Unique::Token);
-    assert_eq!(store.sign_in_by_key("SHA256:k2").await.unwrap(), None);
-    add(store, by_machine("machine:ci", "k2", 2, ENDS_AT + 300)).await;
-    let ci = store.person(&subject("machine:ci")).await.unwrap().unwrap();
-    assert!(ci.groups.is_empty() && ci.key.is_none() && ci.account.is_none());
 }

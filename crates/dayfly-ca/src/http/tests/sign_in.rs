@@ -4,10 +4,10 @@ mod federation;
 mod phishing;
 mod tokens;
 
-use super::{Answer, post};
+use super::{Answer, double::ProviderDouble, post};
 use crate::{
     config::{ProviderSettings, SignInSettings},
-    identity::{double::ProviderDouble, token::Algorithm},
+    identity::token::Algorithm,
     installation::{FRESH, Installation, ORIGIN, certificate_request, possession},
     store::Store,
 };

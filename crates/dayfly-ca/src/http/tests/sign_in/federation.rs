@@ -1,12 +1,10 @@
 //! Workloads: which tokens make a machine of a key, and which do not.
 
+use super::super::double::{ProviderDouble, SigningKey, hs256, unsigned};
 use super::{Answer, TOOL, read};
 use crate::{
     config::FederationSettings,
-    identity::{
-        double::{ProviderDouble, SigningKey, hs256, unsigned},
-        token::Algorithm,
-    },
+    identity::token::Algorithm,
     installation::{Installation, MALLORY},
 };
 use axum::http::StatusCode;

@@ -1,11 +1,11 @@
 //! Signing in as somebody else by sending them a link or a code.
 
+use super::super::double::ProviderDouble;
 use super::{
     Browser, HERE, TOOL, hidden, location, loopback, provider, query, read, reason, round_trip, settings, signed_in, text, with_provider,
 };
 use crate::{
     config::SignInSettings,
-    identity::double::ProviderDouble,
     installation::{Installation, ORIGIN},
 };
 use axum::{

@@ -1,17 +1,15 @@
 //! What a provider may answer, and what is not taken from it.
 
+use super::super::double::{Conduct, ProviderDouble, RSA, SigningKey, hs256, unsigned};
 use super::{Browser, HERE, TOOL, code_at_the_tool, location, loopback, provider, reason, round_trip, settings, signed_in, with_provider};
-use crate::{
-    identity::{
-        double::{Conduct, ProviderDouble, RSA, SigningKey, hs256, unsigned},
-        token::Algorithm,
-    },
-    installation::Installation,
-};
+use crate::{identity::token::Algorithm, installation::Installation};
 use axum::http::StatusCode;
 use dayfly_core::clock::Clock;
 use serde_json::{Value, json};
 use std::sync::Arc;
+
+/// What makes a token of these claims.
+type Maker = fn(&Conduct, &Value) -> String;
 
 /// What somebody is told, browser and tool alike, whom the provider says this of.
 async fn refused_with(ca: &Installation, double: &ProviderDouble) -> String {
@@ -65,7 +63,7 @@ async fn row_15_claims_that_do_not_fit() {
 #[tokio::test]
 async fn row_15_signatures_that_do_not_fit() {
     let (ca, double) = with_provider().await;
-    let makers: [(&str, fn(&Conduct, &Value) -> String); 8] = [
+    let makers: [(&str, Maker); 8] = [
         ("none", |_, claims| format!("{}.", unsigned(&json!({"alg": "none"}), claims))),
         ("none, with the signature of another", |conduct, claims| {
             let good = conduct.sign(claims);

@@ -1,7 +1,5 @@
 //! A small OpenID Connect provider on loopback, for tests. It does as it is told, also what no provider should.
 
-#![allow(clippy::unwrap_used)]
-
 use aws_lc_rs::{
     hmac,
     rand::SystemRandom,
@@ -28,22 +26,22 @@ use tokio::net::TcpListener;
 use url::Url;
 
 /// A key of the provider's.
-pub(crate) enum SigningKey {
+pub(super) enum SigningKey {
     Es256(EcdsaKeyPair),
     Rs256(Box<RsaKeyPair>),
     EdDsa(Ed25519KeyPair),
 }
 
 impl SigningKey {
-    pub(crate) fn es256() -> Self {
+    pub(super) fn es256() -> Self {
         Self::Es256(EcdsaKeyPair::generate(&signature::ECDSA_P256_SHA256_FIXED_SIGNING).unwrap())
     }
 
-    pub(crate) fn rs256() -> Self {
+    pub(super) fn rs256() -> Self {
         Self::Rs256(Box::new(RsaKeyPair::generate(KeySize::Rsa2048).unwrap()))
     }
 
-    pub(crate) fn eddsa() -> Self {
+    pub(super) fn eddsa() -> Self {
         Self::EdDsa(Ed25519KeyPair::generate().unwrap())
     }
 
@@ -69,7 +67,7 @@ impl SigningKey {
     }
 
     /// As a JWK.
-    pub(crate) fn public(&self, id: &str) -> Value {
+    pub(super) fn public(&self, id: &str) -> Value {
         let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
         let mut key = match self {
             Self::Es256(key) => {
@@ -90,48 +88,48 @@ impl SigningKey {
     }
 
     /// A token of these claims.
-    pub(crate) fn token(&self, id: &str, claims: &Value) -> String {
+    pub(super) fn token(&self, id: &str, claims: &Value) -> String {
         let signed = unsigned(&json!({"alg": self.algorithm(), "kid": id, "typ": "JWT"}), claims);
         format!("{signed}.{}", URL_SAFE_NO_PAD.encode(self.sign(signed.as_bytes())))
     }
 }
 
 /// Header and claims of a token, as they are signed.
-pub(crate) fn unsigned(header: &Value, claims: &Value) -> String {
+pub(super) fn unsigned(header: &Value, claims: &Value) -> String {
     format!("{}.{}", URL_SAFE_NO_PAD.encode(header.to_string()), URL_SAFE_NO_PAD.encode(claims.to_string()))
 }
 
 /// A token whose "secret" is what everybody knows.
-pub(crate) fn hs256(secret: &[u8], id: &str, claims: &Value) -> String {
+pub(super) fn hs256(secret: &[u8], id: &str, claims: &Value) -> String {
     let signed = unsigned(&json!({"alg": "HS256", "kid": id, "typ": "JWT"}), claims);
     let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), signed.as_bytes());
     format!("{signed}.{}", URL_SAFE_NO_PAD.encode(tag))
 }
 
 /// What the provider does.
-pub(crate) struct Conduct {
+pub(super) struct Conduct {
     /// The keys that it publishes, by id.
-    pub(crate) keys: Vec<(String, Arc<SigningKey>)>,
+    pub(super) keys: Vec<(String, Arc<SigningKey>)>,
     /// The key that it signs with.
-    pub(crate) signs_with: (String, Arc<SigningKey>),
+    pub(super) signs_with: (String, Arc<SigningKey>),
     /// Puts other claims into the next ID tokens; `null` takes one out.
-    pub(crate) claims: Map<String, Value>,
+    pub(super) claims: Map<String, Value>,
     /// Makes the ID token itself, instead.
-    pub(crate) token: Option<fn(&Conduct, &Value) -> String>,
+    pub(super) token: Option<fn(&Conduct, &Value) -> String>,
     /// What it says of people beside the token.
-    pub(crate) userinfo: Value,
+    pub(super) userinfo: Value,
     /// What it says of itself, in the place of what is true.
-    pub(crate) metadata: Map<String, Value>,
+    pub(super) metadata: Map<String, Value>,
     /// The `iss` of its answers.
-    pub(crate) answers_as: Option<String>,
+    pub(super) answers_as: Option<String>,
     /// Answers everything with so many bytes.
-    pub(crate) floods: bool,
+    pub(super) floods: bool,
     /// Answers nothing.
-    pub(crate) hangs: bool,
+    pub(super) hangs: bool,
     /// How often its keys were asked for.
-    pub(crate) keys_asked_for: usize,
+    pub(super) keys_asked_for: usize,
     /// What time it is.
-    pub(crate) now: u64,
+    pub(super) now: u64,
     codes: BTreeMap<String, Asked>,
 }
 
@@ -144,17 +142,17 @@ struct Asked {
 
 /// The provider.
 #[derive(Clone)]
-pub(crate) struct ProviderDouble {
-    pub(crate) issuer: String,
+pub(super) struct ProviderDouble {
+    pub(super) issuer: String,
     conduct: Arc<Mutex<Conduct>>,
 }
 
 /// Keys take a while to make, RSA's above all.
-pub(crate) static RSA: LazyLock<Arc<SigningKey>> = LazyLock::new(|| Arc::new(SigningKey::rs256()));
+pub(super) static RSA: LazyLock<Arc<SigningKey>> = LazyLock::new(|| Arc::new(SigningKey::rs256()));
 
 impl ProviderDouble {
     /// A provider that behaves. `now` in Unix seconds.
-    pub(crate) async fn start(now: u64) -> Self {
+    pub(super) async fn start(now: u64) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let issuer = format!("http://{}", listener.local_addr().unwrap());
         let key = ("k1".to_owned(), Arc::new(SigningKey::es256()));
@@ -184,12 +182,12 @@ impl ProviderDouble {
     }
 
     /// What it does from now on.
-    pub(crate) fn conduct(&self) -> MutexGuard<'_, Conduct> {
+    pub(super) fn conduct(&self) -> MutexGuard<'_, Conduct> {
         self.conduct.lock().unwrap()
     }
 
     /// The person says yes: where the browser goes, `redirect_uri?code=…&state=…`.
-    pub(crate) fn says_yes(&self, authorization: &Url) -> Url {
+    pub(super) fn says_yes(&self, authorization: &Url) -> Url {
         let query: HashMap<String, String> = authorization.query_pairs().into_owned().collect();
         assert_eq!((query["response_type"].as_str(), query["code_challenge_method"].as_str()), ("code", "S256"));
         assert!(query["scope"].split(' ').any(|scope| scope == "openid"));
@@ -213,7 +211,7 @@ impl ProviderDouble {
 
 impl Conduct {
     /// What a good token says, with what was put in its place.
-    pub(crate) fn good_claims(&self, issuer: &str, audience: &str, nonce: Option<&str>) -> Value {
+    pub(super) fn good_claims(&self, issuer: &str, audience: &str, nonce: Option<&str>) -> Value {
         let mut claims = json!({
             "iss": issuer, "aud": audience, "sub": "248289761001", "iat": self.now, "exp": self.now + 300, "nonce": nonce,
             "preferred_username": "alice",
@@ -226,7 +224,7 @@ impl Conduct {
     }
 
     /// A token of these claims by the key that it signs with.
-    pub(crate) fn sign(&self, claims: &Value) -> String {
+    pub(super) fn sign(&self, claims: &Value) -> String {
         self.signs_with.1.token(&self.signs_with.0, claims)
     }
 }
