@@ -51,8 +51,9 @@ pub fn by_ssh_keygen(program: &Path, certificates: &Path, count: usize) -> Resul
     let mut list = None;
     for line in shown.lines() {
         if let Some(number) = line.strip_prefix(&format!("{}:", certificates.display())) {
-            let number: usize = number.trim_end_matches(':').parse()?;
-            at = number.checked_sub(1);
+            // The first line goes without its number.
+            let number = number.trim_end_matches(':');
+            at = if number.is_empty() { Some(0) } else { number.parse::<usize>()?.checked_sub(1) };
             continue;
         }
         let entry = at.and_then(|at| found.get_mut(at)).and_then(Value::as_object_mut).context("ssh-keygen -L names no line first")?;

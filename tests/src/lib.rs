@@ -7,6 +7,7 @@ pub mod command;
 pub mod forgery;
 pub mod peers;
 pub mod secrets;
+pub mod sshd;
 pub mod stack;
 pub mod target_host;
 pub mod terminal;

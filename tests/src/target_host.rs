@@ -2,6 +2,7 @@
 
 use crate::{
     command::{Ended, eventually, run},
+    sshd::{Program, make_run_directory},
     stack::Stack,
 };
 use anyhow::{Context, Result};
@@ -22,12 +23,18 @@ pub struct TargetHost<'a> {
     stack: &'a Stack,
     directory: TempDir,
     port: u16,
+    program: Program,
     sshd: Child,
 }
 
 impl<'a> TargetHost<'a> {
     /// A host that nobody has enrolled: any key of `authorized_keys` would get in.
     pub fn start(stack: &'a Stack) -> Result<Self> {
+        Self::with(stack, Program::system())
+    }
+
+    /// The same with another `sshd` than the system's.
+    pub fn with(stack: &'a Stack, program: Program) -> Result<Self> {
         let directory = tempfile::Builder::new().prefix("dayfly-host").tempdir()?;
         let place = directory.path();
         run(Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(place.join("ssh_host_ed25519_key")), b"")?
@@ -35,20 +42,18 @@ impl<'a> TargetHost<'a> {
         let port = free_port()?;
         let text = format!(
             "Include {0}/sshd_config.d/*.conf\nPort {port}\nListenAddress 127.0.0.1\nPidFile {0}/pid\nHostKey {0}/ssh_host_ed25519_key\n\
-             StrictModes no\nUsePAM no\nLogLevel VERBOSE\nPermitRootLogin prohibit-password\n",
-            place.display()
+             StrictModes no\nUsePAM no\nLogLevel VERBOSE\nPermitRootLogin prohibit-password\n{1}",
+            place.display(),
+            program.settings()
         );
         fs::write(place.join("sshd_config"), text)?;
         fs::create_dir(place.join("sshd_config.d"))?;
-        if fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0) {
-            // As root, sshd insists on the directory that its service would have made.
-            fs::create_dir_all("/run/sshd")?;
-        }
+        make_run_directory()?;
         let trace = fs::File::create(place.join("trace"))?;
-        let mut command = Command::new("/usr/sbin/sshd");
+        let mut command = Command::new(program.path());
         command.args(["-D", "-e", "-f"]).arg(place.join("sshd_config")).stdin(Stdio::null()).stdout(Stdio::null()).stderr(trace);
         let sshd = command.spawn().context("cannot start sshd")?;
-        let host = Self { stack, directory, port, sshd };
+        let host = Self { stack, directory, port, program, sshd };
         eventually("sshd does not start", || Ok(host.path("pid").exists().then_some(())))
             .with_context(|| host.trace().unwrap_or_default())?;
         Ok(host)
@@ -57,6 +62,11 @@ impl<'a> TargetHost<'a> {
     /// A file below the directory of `sshd`'s configuration.
     pub fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
+    }
+
+    /// Its `sshd`.
+    pub fn program(&self) -> &Path {
+        self.program.path()
     }
 
     /// Where it listens.
@@ -84,7 +94,8 @@ impl<'a> TargetHost<'a> {
         let token = self.path("token").display().to_string();
         let (url, pin) = (self.stack.get("DAYFLY_CA_URL")?, self.stack.get("DAYFLY_CA_PIN")?);
         let pid = self.path("pid").display().to_string();
-        let fixed = ["enroll", url, "--pin", pin, "--token-file", &token, "--pid-file", &pid];
+        let sshd = self.program().display().to_string();
+        let fixed = ["enroll", url, "--pin", pin, "--token-file", &token, "--pid-file", &pid, "--sshd", &sshd];
         self.dayfly(&[&fixed, options].concat())
     }
 

@@ -10,6 +10,7 @@ use dayfly_core::{
 use dayfly_corpus::{NOW, committed, keys::Authority, path, random};
 use dayfly_tests::{
     certificates::{Question, by_asyncssh, by_go, by_ssh_keygen},
+    command::run,
     peers::peer,
 };
 use serde_json::{Value, json};
@@ -18,6 +19,7 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
+    process::Command,
     sync::LazyLock,
 };
 
@@ -43,8 +45,9 @@ static GENERATED: LazyLock<Generated> = LazyLock::new(|| {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("certificates"), lines.concat()).unwrap();
     let authorities: Vec<String> = Authority::TRUSTED.iter().map(|authority| authority.line().unwrap() + "\n").collect();
-    // A FIDO authority is none to the others' readers.
-    fs::write(directory.path().join("authorities"), authorities.get(..3).unwrap().concat()).unwrap();
+    // A FIDO authority is none to the others' readers, and it signs none of these.
+    let plain: Vec<&str> = authorities.iter().map(String::as_str).filter(|line| !line.starts_with("sk-")).collect();
+    fs::write(directory.path().join("authorities"), plain.concat()).unwrap();
     let keys: Vec<KeyData> = authorities.iter().map(|line| PublicKey::from_openssh(line).unwrap().key_data().clone()).collect();
     Generated { ours: lines.iter().map(|line| ours(line, &keys)).collect(), lines, directory }
 });
@@ -144,10 +147,30 @@ fn what_is_generated_is_good_and_bad_in_many_ways() {
 }
 
 #[test]
+fn every_kind_of_key_is_certified_and_signs() {
+    /// Of each at least.
+    const SOME: u32 = 3;
+    let accepted = GENERATED.ours.iter().filter(|ours| ours.verdict.is_ok()).filter_map(|ours| ours.certificate.as_ref());
+    let (mut held, mut signed) = (BTreeMap::new(), BTreeMap::new());
+    for certificate in accepted {
+        let size = |key: &KeyData| key.rsa().map_or(0, |key| key.n().as_positive_bytes().unwrap().len() * 8);
+        let key = certificate.public_key();
+        *held.entry((key.algorithm().to_string(), size(key))).or_insert(0_u32) += 1;
+        let authority = certificate.signature_key();
+        *signed.entry((certificate.signature().algorithm().to_string(), size(authority))).or_insert(0_u32) += 1;
+    }
+    assert_eq!((held.len(), signed.len()), (8, 7), "{held:?} {signed:?}");
+    assert!(held.values().chain(signed.values()).all(|count| *count >= SOME), "{held:?} {signed:?}");
+}
+
+#[test]
 fn go_reads_the_same_and_accepts_the_same() -> Result<()> {
-    let Some(program) = peer("go")? else { return Ok(()) };
+    let Some(programs) = peer("go")? else { return Ok(()) };
     let (certificates, authorities) = question(&GENERATED);
-    let theirs = by_go(&program, &Question { certificates: &certificates, authorities: &authorities, principal: PRINCIPAL, now: NOW })?;
+    let theirs = by_go(
+        &programs.join("certificates"),
+        &Question { certificates: &certificates, authorities: &authorities, principal: PRINCIPAL, now: NOW },
+    )?;
     assert_eq!(theirs.len(), COUNT);
     assert_agree(&differences(&theirs, &GENERATED));
     Ok(())
@@ -170,11 +193,33 @@ fn ssh_keygen_reads_the_same() -> Result<()> {
 }
 
 #[test]
+fn a_newer_ssh_keygen_reads_the_same() -> Result<()> {
+    let Some(programs) = peer("openssh10")? else { return Ok(()) };
+    agree_with_ssh_keygen(&programs.join("ssh-keygen"))
+}
+
+#[test]
 fn the_corpus_says_of_openssh_what_ssh_keygen_does() -> Result<()> {
+    reads_what_the_corpus_says(Path::new("ssh-keygen"), &[])
+}
+
+#[test]
+fn the_corpus_says_of_openssh_what_a_newer_ssh_keygen_does() -> Result<()> {
+    let Some(programs) = peer("openssh10")? else { return Ok(()) };
+    // OpenSSH 10 has no DSA any more.
+    reads_what_the_corpus_says(&programs.join("ssh-keygen"), &["dsa_holder"])
+}
+
+fn reads_what_the_corpus_says(program: &Path, reads_no_more: &[&str]) -> Result<()> {
+    let mut wrong = Vec::new();
     for entry in committed()? {
-        let shown = dayfly_tests::command::run(std::process::Command::new("ssh-keygen").arg("-L").arg("-f").arg(path(&entry.name)), b"")?;
-        assert_eq!(shown.code() == Some(0), entry.openssh_reads, "{}: {}", entry.name, shown.stderr);
+        let shown = run(Command::new(program).arg("-L").arg("-f").arg(path(&entry.name)), b"")?;
+        let expected = entry.openssh_reads && !reads_no_more.contains(&entry.name.as_str());
+        if (shown.code() == Some(0)) != expected {
+            wrong.push(format!("{}: {}", entry.name, shown.stderr));
+        }
     }
+    assert!(wrong.is_empty(), "{} is told otherwise of {}:\n{}", program.display(), wrong.len(), wrong.join("\n"));
     Ok(())
 }
 

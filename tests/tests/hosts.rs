@@ -4,6 +4,7 @@ use anyhow::{Context, Result};
 use dayfly_tests::{
     client::Client,
     command::{Ended, eventually, run},
+    sshd::Program,
     stack::Stack,
     target_host::TargetHost,
 };
@@ -81,9 +82,18 @@ fn a_host_is_enrolled_reached_renewed_and_left_alone() -> Result<()> {
 
 #[test]
 fn row_42_what_sshd_does_not_take_is_put_back_byte_for_byte() -> Result<()> {
+    puts_back_what_sshd_does_not_take(Program::system())
+}
+
+#[test]
+fn row_42_what_a_newer_sshd_does_not_take_is_put_back_byte_for_byte() -> Result<()> {
+    Program::newer()?.map_or(Ok(()), puts_back_what_sshd_does_not_take)
+}
+
+fn puts_back_what_sshd_does_not_take(sshd: Program) -> Result<()> {
     let stack = Stack::own()?;
     let alice = Client::alice(&stack)?;
-    let host = TargetHost::start(&stack)?;
+    let host = TargetHost::with(&stack, sshd)?;
     host.name("web1", &["--target", "web1"])?;
 
     // Somebody's earlier line takes the drop-in's away: sshd takes the configuration, and would not obey.
@@ -112,7 +122,7 @@ fn row_42_what_sshd_does_not_take_is_put_back_byte_for_byte() -> Result<()> {
     run(Command::new("chmod").arg("755").arg(&picky), b"")?.success()?;
     let record = host.path("dayfly/host.json");
     let text = fs::read_to_string(&record)?;
-    fs::write(&record, text.replace("/usr/sbin/sshd", &picky.display().to_string()))?;
+    fs::write(&record, text.replace(&host.program().display().to_string(), &picky.display().to_string()))?;
     fs::write(host.path("dayfly/principals").join(stack.get("DAYFLY_ACCOUNT")?), "mallory\n")?;
     let before = host.files()?;
     let refused = host.dayfly(&["renew"])?;

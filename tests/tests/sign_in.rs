@@ -70,8 +70,8 @@ impl<'a> Person<'a> {
         let mut line = String::new();
         said.read_line(&mut line)?;
         let invitation: Value = serde_json::from_str(&line).with_context(|| format!("not JSON: {line}"))?;
-        let page = invitation["sign_in"]["page"].as_str().with_context(|| format!("no page in {invitation}"))?;
-        browse(page, invitation["sign_in"]["code"].as_str())?;
+        let page = invitation.pointer("/sign_in/page").and_then(Value::as_str).with_context(|| format!("no page in {invitation}"))?;
+        browse(page, invitation.pointer("/sign_in/code").and_then(Value::as_str))?;
         let ended = login.wait_with_output()?;
         ensure!(ended.status.success(), "{}", ended.status);
         Ok(serde_json::from_slice(&ended.stdout)?)
@@ -201,7 +201,7 @@ fn environment(person: &Person<'_>) -> Result<Vec<String>> {
 /// Lets the sign-in have ended a while ago, as far as the tool knows.
 fn expire(login: &Path) -> Result<()> {
     let mut kept: Value = serde_json::from_str(&fs::read_to_string(login)?)?;
-    kept["identity"]["sign_in"]["ends_at"] = json!(1);
+    *kept.pointer_mut("/identity/sign_in/ends_at").context("a sign-in")? = json!(1);
     Ok(fs::write(login, kept.to_string())?)
 }
 

@@ -2,6 +2,7 @@
 
 use dayfly_core::{audit::AuditEvent, certificate::Revocations, name::BastionName, name::TargetName, target::Target};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use utoipa::ToSchema;
 
 /// The targets that a bastion may serve, what to trust and what was revoked. Cached by the bastion for when the CA is away.
@@ -50,6 +51,21 @@ pub struct HostCertificate {
     pub certificate: String,
     /// When it ends, in Unix seconds.
     pub ends_at: u64,
+}
+
+/// What the bastion trusts now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BastionReport {
+    /// `SHA256:…` of the user CA's keys, and of the host CAs' of its targets.
+    pub trusted: BTreeSet<String>,
+}
+
+/// That a report was noted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct BastionReceipt {
+    /// When, in Unix seconds.
+    pub seen_at: u64,
 }
 
 /// What happened at a bastion, in order. Sending a batch again changes nothing.

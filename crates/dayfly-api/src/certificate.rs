@@ -59,4 +59,6 @@ pub struct IssuedCertificate {
     pub policies: Vec<String>,
     /// What was narrowed, a sentence each.
     pub narrowed: Vec<String>,
+    /// Which keys the CA serves as its authorities' (`dayfly_core::rotation::keys_digest`), so that whoever trusts others asks what to trust.
+    pub authorities: String,
 }

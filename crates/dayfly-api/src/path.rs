@@ -50,6 +50,8 @@ pub const BASTION_INVENTORY: &str = "/v1/bastion/inventory";
 pub const BASTION_HOST_CERTIFICATE: &str = "/v1/bastion/host-certificate";
 /// `POST`, bastion: [`crate::bastion::InnerHostCertificateRequest`] → [`crate::bastion::HostCertificate`].
 pub const BASTION_INNER_HOST_CERTIFICATE: &str = "/v1/bastion/inner-host-certificate";
+/// `POST`, bastion: [`crate::bastion::BastionReport`] → [`crate::bastion::BastionReceipt`].
+pub const BASTION_REPORT: &str = "/v1/bastion/report";
 /// `POST`, bastion: [`crate::bastion::EventBatch`] → [`crate::bastion::EventReceipt`].
 pub const BASTION_EVENTS: &str = "/v1/bastion/events";
 

@@ -17,7 +17,7 @@ use dayfly_core::{
     reason::{Reason, Refusal},
 };
 use ssh_key::{Certificate, PrivateKey};
-use std::pin::Pin;
+use std::{collections::BTreeSet, pin::Pin};
 
 /// An answer that is on its way.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, AuthorityError>> + Send + 'a>>;
@@ -35,6 +35,9 @@ pub trait Authority: Send + Sync {
 
     /// The certificate to show when answering for `target`, for `key`.
     fn inner_host_certificate<'a>(&'a self, target: &'a TargetName, key: &'a PrivateKey) -> Answer<'a, Certificate>;
+
+    /// Reports which keys the bastion trusts, by `SHA256:…`.
+    fn report_trust<'a>(&'a self, trusted: &'a BTreeSet<String>) -> Answer<'a, ()>;
 
     /// Reports what happened; returns the number of the last event that the CA has.
     fn report<'a>(&'a self, batch: &'a EventBatch) -> Answer<'a, u64>;

@@ -1,9 +1,9 @@
 //! What the bastion shows of itself: its host key, with a certificate of the CA that is renewed in time.
 
 use crate::{authority::Authority, files, serving::server_config};
-use dayfly_core::clock::Clock;
+use dayfly_core::{certificate::Revocations, clock::Clock};
 use russh::server::Config;
-use ssh_key::{Certificate, PrivateKey};
+use ssh_key::{Certificate, PrivateKey, public::KeyData};
 use std::{
     io,
     path::{Path, PathBuf},
@@ -26,6 +26,7 @@ struct Shown {
     config: Arc<Config>,
     after: u64,
     before: u64,
+    signed_by: KeyData,
 }
 
 /// Why there is nothing to show.
@@ -60,14 +61,14 @@ impl HostIdentity {
         CurrentIdentity(self.shown.subscribe())
     }
 
-    /// Asks for a new certificate once less than a third of the old one's life is left.
-    pub async fn renew_if_due(&self) {
-        let (after, before) = {
+    /// Asks for a new certificate once less than a third of the old one's life is left, or the key that signed it was revoked.
+    pub async fn renew_if_due(&self, revocations: &Revocations) {
+        let (after, before, is_revoked) = {
             let shown = self.shown.borrow();
-            (shown.after, shown.before)
+            (shown.after, shown.before, revocations.cover_key(&shown.signed_by))
         };
         let left = before.saturating_sub(self.clock.unix_seconds());
-        if left > before.saturating_sub(after) / 3 {
+        if left > before.saturating_sub(after) / 3 && !is_revoked {
             return;
         }
         match self.authority.host_certificate(&self.key).await {
@@ -94,7 +95,8 @@ impl CurrentIdentity {
 
 fn show(key: &PrivateKey, certificate: Certificate) -> Shown {
     let (after, before) = (certificate.valid_after(), certificate.valid_before());
-    Shown { config: Arc::new(server_config(key.clone(), Some(certificate))), after, before }
+    let signed_by = certificate.signature_key().clone();
+    Shown { config: Arc::new(server_config(key.clone(), Some(certificate))), after, before, signed_by }
 }
 
 fn keep(cache: &Path, certificate: &Certificate) {
@@ -114,7 +116,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::authority::double::{self, AuthorityDouble};
-    use dayfly_core::clock::FixedClock;
+    use dayfly_core::{certificate::Revoked, clock::FixedClock, signature::fingerprint, signer::Signer};
     use std::sync::atomic::Ordering;
 
     #[tokio::test]
@@ -132,10 +134,15 @@ mod tests {
         let identity = begin().await.unwrap();
         let first = identity.current().config().certificates[0].serial();
         ca.away.store(false, Ordering::SeqCst);
-        identity.renew_if_due().await;
+        identity.renew_if_due(&Revocations::default()).await;
         assert_eq!(identity.current().config().certificates[0].serial(), first);
+        let mut revocations = Revocations::default();
+        revocations.add(&Revoked::Ca(fingerprint(ca.host_ca.public_key())), 0);
+        identity.renew_if_due(&revocations).await;
+        let second = identity.current().config().certificates[0].serial();
+        assert_ne!(second, first, "the key that signed it was revoked");
         clock.advance(60_000);
-        identity.renew_if_due().await;
-        assert_ne!(identity.current().config().certificates[0].serial(), first);
+        identity.renew_if_due(&Revocations::default()).await;
+        assert_ne!(identity.current().config().certificates[0].serial(), second);
     }
 }

@@ -206,7 +206,7 @@ mod tests {
             port: 22,
             groups: Default::default(),
             host_keys: Vec::new(),
-            host_ca: None,
+            host_ca: Vec::new(),
             mode: Mode::Passthrough,
             literal_principals: Default::default(),
         }

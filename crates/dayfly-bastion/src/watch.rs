@@ -7,11 +7,17 @@ use crate::{
 };
 use dayfly_api::bastion::Inventory;
 use dayfly_core::{name::BastionName, target::Mode};
-use std::{sync::Arc, time::Duration};
-use tokio::sync::{Notify, watch};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
 
 /// How often certificates are looked at.
 const CERTIFICATES: Duration = Duration::from_secs(60);
+
+/// How often the CA is told what it was told before.
+const TELL_AGAIN: Duration = Duration::from_secs(10 * 60);
 
 /// Keeps the snapshot fresh.
 pub struct InventoryWatch {
@@ -20,6 +26,8 @@ pub struct InventoryWatch {
     cache: InventoryCache,
     snapshot: watch::Sender<Arc<Snapshot>>,
     last: Inventory,
+    /// The keys that the CA knows to be trusted here.
+    told: Option<BTreeSet<String>>,
 }
 
 /// Why there is no inventory to begin with.
@@ -51,7 +59,7 @@ impl InventoryWatch {
             },
         };
         let snapshot = Snapshot::new(&name, last.clone())?;
-        let watch = Self { authority, name, cache, snapshot: watch::Sender::new(Arc::new(snapshot)), last };
+        let watch = Self { authority, name, cache, snapshot: watch::Sender::new(Arc::new(snapshot)), last, told: None };
         watch.keep();
         Ok(watch)
     }
@@ -64,6 +72,8 @@ impl InventoryWatch {
     /// Asks again every `interval`, and whenever `now` is notified, for ever.
     pub async fn run(mut self, interval: Duration, now: Arc<Notify>) {
         let mut is_away = false;
+        let mut last_told = Instant::now();
+        self.tell().await;
         loop {
             let _ = tokio::time::timeout(interval, now.notified()).await;
             match self.refresh().await {
@@ -74,6 +84,24 @@ impl InventoryWatch {
                 }
                 Err(_) => {}
             }
+            // Now and then once more: the CA may have been set back to what it knew yesterday.
+            if last_told.elapsed() >= TELL_AGAIN {
+                (self.told, last_told) = (None, Instant::now());
+            }
+            self.tell().await;
+        }
+    }
+
+    /// Tells the CA which keys are trusted here, once what it last told is in force: a key of which every bastion has said so may sign.
+    async fn tell(&mut self) {
+        let trusted = self.snapshot.borrow().trusted();
+        if self.told.as_ref() == Some(&trusted) {
+            return;
+        }
+        match self.authority.report_trust(&trusted).await {
+            Ok(()) => self.told = Some(trusted),
+            // It is told again with the next refresh.
+            Err(error) => tracing::warn!(%error, "the CA could not be told which keys are trusted here: a rotation of them waits for that"),
         }
     }
 
@@ -102,14 +130,11 @@ impl InventoryWatch {
 pub async fn renew_certificates(bastion: Arc<Bastion>, host: HostIdentity) {
     let mut snapshot = bastion.snapshot.clone();
     loop {
-        host.renew_if_due().await;
-        let recorded: Vec<_> = snapshot
-            .borrow_and_update()
-            .inventory()
-            .iter()
-            .filter(|target| target.mode == Mode::Record)
-            .map(|target| target.name.clone())
-            .collect();
+        let current = snapshot.borrow_and_update().clone();
+        host.renew_if_due(current.revocations()).await;
+        bastion.inner_hosts.forget_revoked(current.revocations());
+        let recorded: Vec<_> =
+            current.inventory().iter().filter(|target| target.mode == Mode::Record).map(|target| target.name.clone()).collect();
         for target in recorded {
             // What fails is traced where it fails, and tried again by whoever wants to log in.
             let _ = bastion.inner_hosts.config(&target).await;
@@ -126,6 +151,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::authority::double::AuthorityDouble;
+    use dayfly_core::{signature::fingerprint, signer::Signer};
     use std::sync::atomic::Ordering;
 
     async fn begin(ca: &Arc<AuthorityDouble>, state: &std::path::Path) -> Result<InventoryWatch, NoInventory> {
@@ -143,6 +169,22 @@ mod tests {
         ca.away.store(true, Ordering::SeqCst);
         let mut watch = begin(&ca, state.path()).await.unwrap();
         assert!(watch.refresh().await.is_err());
+    }
+
+    #[tokio::test]
+    async fn the_ca_is_told_which_keys_are_trusted_as_soon_as_it_can_be() {
+        let state = tempfile::tempdir().unwrap();
+        let ca = Arc::new(AuthorityDouble::new(Vec::new()));
+        let mut watch = begin(&ca, state.path()).await.unwrap();
+        ca.away.store(true, Ordering::SeqCst);
+        watch.tell().await;
+        assert_eq!(*ca.trusted.lock().unwrap(), None);
+        ca.away.store(false, Ordering::SeqCst);
+        watch.tell().await;
+        assert_eq!(ca.trusted.lock().unwrap().take(), Some(BTreeSet::from([fingerprint(ca.user_ca.public_key())])));
+        // The same again is not told.
+        watch.tell().await;
+        assert_eq!(*ca.trusted.lock().unwrap(), None);
     }
 
     #[tokio::test]

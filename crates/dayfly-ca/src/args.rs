@@ -1,6 +1,6 @@
 //! The command line's grammar.
 
-use crate::commands::{bastion, check, completions, host, init, log, policy, revocations, revoke, serve, user};
+use crate::commands::{bastion, check, completions, host, init, log, policy, revocations, revoke, rotate, serve, user};
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -57,6 +57,9 @@ pub enum Command {
     /// Explain and test decisions, real or imagined
     #[command(subcommand, after_help = EXIT_CODES)]
     Policy(policy::Policy),
+    /// Have an authority's key give way to a new one, a step at a time, and show how far that is
+    #[command(subcommand, after_help = rotate::NOTES)]
+    Rotate(rotate::Rotate),
     /// Print the pin of the TLS certificate's key, in curl's form
     #[command(after_help = EXIT_CODES)]
     Pin,

@@ -11,7 +11,7 @@ use crate::{
     revocations::CurrentRevocations,
     serve::tls,
     sign_in::SignIns,
-    signer::{Keyring, secrets::Secrets},
+    signer::{Keyring, configured::ConfiguredKeys, secrets::Secrets},
     store::{Store, sqlite::SqliteStore},
 };
 use anyhow::Context;
@@ -27,14 +27,17 @@ pub struct Assembled {
     pub service: Arc<Service>,
     /// What speaks TLS. Replaced when the certificate is read anew.
     pub tls: Arc<ArcSwap<TlsAcceptor>>,
+    /// What opens the keys that rotations lead to.
+    pub next_keys: ConfiguredKeys,
 }
 
 /// Opens keys, store and TLS files, and puts everything where it belongs.
-pub fn assemble(config: Config) -> anyhow::Result<Assembled> {
-    let Config { origin, store, tls, keys, limits, hosts, sign_in, federation, rules, .. } = config;
+pub async fn assemble(config: Config) -> anyhow::Result<Assembled> {
+    let Config { origin, store, tls, keys, limits, hosts, rotation, sign_in, federation, rules, .. } = config;
     let acceptor = tls::acceptor(&tls)?;
-    let keyring = Keyring::load(&keys, &Secrets::of_this_process())?;
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&store).with_context(|| format!("{} cannot be opened", store.display()))?);
+    let secrets = Secrets::of_this_process();
+    let keyring = Keyring::load(&keys, &secrets, &store.rotations().await?)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let revocations = Arc::new(CurrentRevocations::new(Arc::clone(&store), Arc::clone(&clock)));
     let challenges = Challenges::new(limits.challenge_lifetime.as_secs()).context("the system gives no random bytes")?;
@@ -57,9 +60,13 @@ pub fn assemble(config: Config) -> anyhow::Result<Assembled> {
         None => (no_sign_ins(&sign_in)?, Federation::default()),
     };
     let (rules, latest_list) = (ArcSwap::from_pointee(rules), Default::default());
-    let authority = Authority { origin, keyring, store, clock, hosts, revocations, latest_list, rules };
+    let authority = Authority { origin, keyring, store, clock, hosts, rotation, revocations, latest_list, rules };
     let service = Service::new(authority, Box::new(callers), challenges, limits, sign_ins, federation);
-    Ok(Assembled { service: Arc::new(service), tls: Arc::new(ArcSwap::from_pointee(acceptor)) })
+    Ok(Assembled {
+        service: Arc::new(service),
+        tls: Arc::new(ArcSwap::from_pointee(acceptor)),
+        next_keys: ConfiguredKeys::new(keys, secrets),
+    })
 }
 
 /// Providers are asked when somebody signs in first: one that is down keeps no CA from starting.

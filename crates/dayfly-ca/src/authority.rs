@@ -1,7 +1,7 @@
 //! What every pipeline works with: the CA's name, keys, store, clock and rules.
 
 use crate::{
-    config::{HostRules, RuleBook},
+    config::{HostRules, RotationRules, RuleBook},
     failure::Failure,
     revocations::CurrentRevocations,
     signer::Keyring,
@@ -40,6 +40,8 @@ pub struct Authority {
     pub clock: Arc<dyn Clock>,
     /// What is asked of hosts.
     pub hosts: HostRules,
+    /// How keys give way to others.
+    pub rotation: RotationRules,
     /// What is revoked now.
     pub revocations: Arc<CurrentRevocations>,
     /// The key revocation list that was made last.

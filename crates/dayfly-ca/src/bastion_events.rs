@@ -54,6 +54,14 @@ fn is_a_bastions(event: Event) -> bool {
         | Event::Revoked
         | Event::RevocationListPublished
         | Event::BastionAdded
+        | Event::BastionReported
+        | Event::RotationPrepared
+        | Event::RotationPublished
+        | Event::RotationSwitched
+        | Event::RotationRetired
+        | Event::RotationAbandoned
+        | Event::RotationDespite
+        | Event::RotationFailed
         | Event::HostAdded
         | Event::HostTokenIssued
         | Event::HostEnrolled

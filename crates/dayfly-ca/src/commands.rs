@@ -28,6 +28,7 @@ mod pin;
 pub mod policy;
 pub mod revocations;
 pub mod revoke;
+pub mod rotate;
 pub mod serve;
 pub mod user;
 
@@ -59,6 +60,7 @@ fn dispatch(Arguments { config, command }: &Arguments, out: &mut dyn Write) -> a
         Command::Revoke(revoke) => revoke.run(config, out),
         Command::Revocations(revocations) => revocations.run(config, out),
         Command::Policy(policy) => policy.run(config, out),
+        Command::Rotate(rotate) => rotate.run(config, out),
         Command::Pin => pin::run(config, out),
         Command::Log(log) => log.run(config, out),
         Command::Completions(completions) => completions.run(out),

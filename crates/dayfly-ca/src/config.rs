@@ -31,6 +31,7 @@ mod hosts;
 mod issuer;
 mod keys;
 mod limits;
+mod rotation;
 mod rules;
 pub(crate) mod settings;
 mod sign_in;
@@ -54,6 +55,8 @@ pub struct Config {
     pub limits: Limits,
     /// What is asked of hosts.
     pub hosts: HostRules,
+    /// How keys give way to others.
+    pub rotation: RotationRules,
     /// How people sign in by a browser.
     pub sign_in: SignInSettings,
     /// Which workloads of others are which machines.
@@ -69,6 +72,15 @@ pub struct HostRules {
     pub certificate_ttl: Duration,
     /// How long a host may be without the current revocation list before it counts as stale.
     pub stale_after: Duration,
+}
+
+/// How keys give way to others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RotationRules {
+    /// How long after its publication people count as told of a key: their tools take it over when they next get a certificate.
+    pub people_told_after: Duration,
+    /// How long something may still be under way that was begun with the old key.
+    pub in_flight: Duration,
 }
 
 /// The TLS certificate (chain) and its private key, PEM.
@@ -136,8 +148,8 @@ impl Config {
     pub fn load(path: &Path) -> Result<Self, Mistakes> {
         let Examined { settings, rules, mistakes } = examine(path);
         let (Some(settings), Some(rules)) = (settings, rules) else { return Err(mistakes) };
-        let Settings { origin, listen, store, tls, keys, limits, hosts, sign_in, federation } = settings;
-        mistakes.or(Self { origin, listen, store, tls, keys, limits, hosts, sign_in, federation, rules })
+        let Settings { origin, listen, store, tls, keys, limits, hosts, rotation, sign_in, federation } = settings;
+        mistakes.or(Self { origin, listen, store, tls, keys, limits, hosts, rotation, sign_in, federation, rules })
     }
 
     /// What is asked of hosts, and nothing else.
@@ -149,6 +161,12 @@ impl Config {
             Some(rules) => mistakes.or(rules),
             None => Err(mistakes),
         }
+    }
+
+    /// How keys give way to others, and nothing else.
+    pub fn rotation_rules(path: &Path) -> Result<RotationRules, Mistakes> {
+        let examined = examine(path);
+        examined.settings.map(|settings| settings.rotation).ok_or(examined.mistakes)
     }
 
     /// The store's file and nothing else: whoever has to disable somebody now cannot be kept from it by a mistake in a policy.

@@ -21,6 +21,7 @@ use dayfly_core::{
     certificate::UnsignedCertificate,
     name::TargetName,
     reason::{Reason, Refusal},
+    rotation::Purpose,
     signature::fingerprint,
     signed_request::Certifies,
     target::Mode,
@@ -28,7 +29,7 @@ use dayfly_core::{
 use ssh_key::PublicKey;
 
 /// How long a bastion's own host certificate lives, in seconds: a week, so that a CA that is away for a day is not noticed.
-const HOST_TTL_SECONDS: u64 = 7 * 24 * 60 * 60;
+pub(crate) const HOST_TTL_SECONDS: u64 = 7 * 24 * 60 * 60;
 
 /// A bastion's own host certificate, for the names that it was enrolled with. Either answer is in the log before this returns.
 pub async fn for_bastion(authority: &Authority, call: &BastionCall, asked: &HostCertificateRequest) -> Result<HostCertificate, Failure> {
@@ -44,7 +45,7 @@ async fn certify_bastion(authority: &Authority, call: &BastionCall, asked: &Host
     let now = authority.clock.unix_seconds();
     let unsigned = UnsignedCertificate::host(&bastion.name, &names, key.clone(), HOST_TTL_SECONDS, now, random_serial(), random_nonce())?;
     let event = about_bastion(authority.event(Event::HostCertificateIssued, Outcome::Done), call, "bastion");
-    finish(authority, unsigned, Kind::Host, Change::None, event.fact("key", fingerprint(key.key_data()))).await
+    finish(authority, unsigned, Purpose::Host, Change::None, event.fact("key", fingerprint(key.key_data()))).await
 }
 
 /// The certificate that a bastion shows when it answers for a recorded target: that name alone, on a key that carries no other. Either answer is in the
@@ -74,7 +75,7 @@ async fn certify_target(
     let event = about_bastion(authority.event(Event::InnerHostCertificateIssued, Outcome::Done), call, "inner");
     let event = event.target(&target).fact("key", &key_fingerprint);
     let change = Change::AddInnerHostKey { key_fingerprint, bastion: bastion.name.clone(), target };
-    match finish(authority, unsigned, Kind::Inner, change, event).await {
+    match finish(authority, unsigned, Purpose::InnerHost, change, event).await {
         Err(Failure::Store(StoreError::Conflict(Unique::InnerHostKey))) => Err(key_in_use("it carries another name already").into()),
         answer => answer,
     }
@@ -109,28 +110,19 @@ fn key_in_use(why: &str) -> Refusal {
     Refusal::new(Reason::KeyInUse, format!("the key cannot be certified: {why}"), "make a new key for each name")
 }
 
-/// Which of the two authorities for hosts signs.
-enum Kind {
-    Host,
-    Inner,
-}
-
 async fn finish(
     authority: &Authority,
     unsigned: UnsignedCertificate,
-    kind: Kind,
+    purpose: Purpose,
     change: Change,
     event: AuditEvent,
 ) -> Result<HostCertificate, Failure> {
     let ends_at = unsigned.validity().before();
     let event = event.serial(unsigned.serial()).fact("names", unsigned.principals().join(",")).fact("ends", ends_at);
-    let signer = match kind {
-        Kind::Host => &authority.keyring.host_ca,
-        Kind::Inner => &authority.keyring.inner_host_ca,
-    };
+    let signer = authority.keyring.signer(purpose);
     let facts = event.facts.clone();
     let about = |failed: AuditEvent| AuditEvent { facts, target: event.target.clone(), ..failed };
-    let certificate = authority.sign_or_log(unsigned, signer, about).await?.to_openssh()?;
+    let certificate = authority.sign_or_log(unsigned, &signer, about).await?.to_openssh()?;
     authority.store.commit(change, event).await?;
     Ok(HostCertificate { certificate, ends_at })
 }

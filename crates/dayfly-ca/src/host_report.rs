@@ -15,9 +15,10 @@ use dayfly_core::{
     audit::{Event, Outcome},
     reason::{Reason, Refusal},
 };
+use std::collections::BTreeSet;
 
-/// The most keys that a host names: more than ever sign at a time.
-const MOST_KEYS: usize = 64;
+/// The most keys that a host or a bastion names: more than ever sign at a time.
+const MOST_KEYS: usize = 1024;
 
 /// The length of a SHA-256 in hexadecimal.
 const DIGEST_LENGTH: usize = 64;
@@ -43,15 +44,24 @@ pub async fn note(authority: &Authority, call: &HostCall, report: HostReport) ->
 fn check(report: &HostReport) -> Result<(), Refusal> {
     let bad = |message: &str| Refusal::new(Reason::BadRequest, message, "report what dayfly host renew reports");
     let is_hexadecimal = |text: &str| text.len() == DIGEST_LENGTH && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    if report.krl.as_ref().is_some_and(|krl| !is_hexadecimal(&krl.digest) || i64::try_from(krl.number).is_err()) {
+        return Err(bad("the digest of the revocation list is not SHA-256 in hexadecimal, or its number is none"));
+    }
+    check_fingerprints(&report.trusted)
+}
+
+/// Whether these are SHA-256 fingerprints, and not more than anybody trusts.
+pub fn check_fingerprints(trusted: &BTreeSet<String>) -> Result<(), Refusal> {
     let is_fingerprint = |text: &String| {
         let digits = text.strip_prefix("SHA256:").unwrap_or_default();
         digits.len() == 43 && digits.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'))
     };
-    if report.krl.as_ref().is_some_and(|krl| !is_hexadecimal(&krl.digest) || i64::try_from(krl.number).is_err()) {
-        return Err(bad("the digest of the revocation list is not SHA-256 in hexadecimal, or its number is none"));
-    }
-    if report.trusted.len() > MOST_KEYS || !report.trusted.iter().all(is_fingerprint) {
-        return Err(bad("the trusted keys are not fingerprints, or too many"));
+    if trusted.len() > MOST_KEYS || !trusted.iter().all(is_fingerprint) {
+        return Err(Refusal::new(
+            Reason::BadRequest,
+            "the trusted keys are not fingerprints, or too many",
+            "report what Dayfly's programs report",
+        ));
     }
     Ok(())
 }

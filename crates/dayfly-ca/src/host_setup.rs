@@ -1,17 +1,13 @@
 //! What an enrolled host's `sshd` is to do: whose logins to take, for which accounts, by which principals, from where.
 
-use crate::{
-    authority::Authority,
-    failure::Failure,
-    store::host::Host,
-    trust::{Purpose, ca_key},
-};
+use crate::{authority::Authority, failure::Failure, store::host::Host, trust::ca_keys};
 use dayfly_api::host::{HostLogins, HostSetup};
 use dayfly_core::{
     address::Network,
     name::TargetName,
     reason::{Reason, Refusal},
     role::logins,
+    rotation::Purpose,
     target::{Mode, Target},
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,7 +21,7 @@ pub async fn setup(authority: &Authority, host: &Host) -> Result<HostSetup, Fail
     Ok(HostSetup {
         host: host.name.clone(),
         names: host.names.clone(),
-        host_ca: vec![ca_key(&authority.keyring, Purpose::Host)?],
+        host_ca: ca_keys(authority, Purpose::Host).await?,
         logins,
         stale_after_seconds: authority.hosts.stale_after.as_secs(),
     })
@@ -33,7 +29,7 @@ pub async fn setup(authority: &Authority, host: &Host) -> Result<HostSetup, Fail
 
 async fn target_logins(authority: &Authority, host: &Host, name: &TargetName) -> Result<HostLogins, Failure> {
     let bastions = authority.store.bastions().await?;
-    let book = authority.rules.load();
+    let book = authority.rules.load_full();
     let target = book.inventory.get(name.as_str()).ok_or_else(|| gone(host, name))?;
     let accounts = logins(&book.roles, target);
     let (purpose, from) = match target.mode {
@@ -48,7 +44,7 @@ async fn target_logins(authority: &Authority, host: &Host, name: &TargetName) ->
     // A recorded target that no bastion serves lets nobody in, rather than everybody from anywhere.
     let accounts = if from.as_ref().is_some_and(BTreeSet::is_empty) { BTreeMap::new() } else { accounts };
     let Target { name, mode, .. } = target.clone();
-    Ok(HostLogins { target: name, mode, trusted_ca: vec![ca_key(&authority.keyring, purpose)?], accounts, from })
+    Ok(HostLogins { target: name, mode, trusted_ca: ca_keys(authority, purpose).await?, accounts, from })
 }
 
 fn gone(host: &Host, target: &TargetName) -> Refusal {

@@ -120,6 +120,7 @@ pub fn router(service: &Arc<Service>) -> Router {
     let bastions = Router::new()
         .route(path::SESSIONS, post(sessions::open))
         .route(path::BASTION_INVENTORY, get(bastion::inventory))
+        .route(path::BASTION_REPORT, post(bastion::report))
         .route(path::BASTION_HOST_CERTIFICATE, post(bastion::host_certificate))
         .route(path::BASTION_INNER_HOST_CERTIFICATE, post(bastion::inner_host_certificate));
     let events = Router::new().route(path::BASTION_EVENTS, post(bastion::events));

@@ -4,7 +4,7 @@
 
 use crate::{
     authority::Authority,
-    config::{FederationSettings, HostRules, Limits, RuleBook, SignInSettings},
+    config::{FederationSettings, HostRules, Limits, RotationRules, RuleBook, SignInSettings},
     federation::Federation,
     geo::Unknown,
     http::Service,
@@ -14,7 +14,7 @@ use crate::{
     },
     revocations::CurrentRevocations,
     sign_in::SignIns,
-    signer::Keyring,
+    signer::{Keyring, keyring::AuthorityKeys},
     store::{
         Bastion, Person, PersonKey, Store,
         host::{Host, HostKey, HostToken},
@@ -31,6 +31,7 @@ use dayfly_core::{
     name::{AccountName, BastionName, GroupName, RoleName, ScopeName, TargetName},
     policy::sample::{self, Sample},
     request::RequestedTargets,
+    rotation::Purpose,
     signature::{fingerprint, sign_sshsig},
     signed_request::{Certifies, POSSESSION_NAMESPACE, REQUEST_NAMESPACE, SignedRequest, possession_message},
     signer::{SeedSigner, Signer},
@@ -77,7 +78,9 @@ impl Installation {
 
     /// Whose user CA's key is kept by `custody`.
     pub(crate) fn with_user_ca(custody: Arc<dyn Signer>) -> Self {
-        Self::with(limits(), Keyring { user_ca: custody, ..keyring() })
+        let keyring = keyring();
+        keyring.turn(Purpose::User, AuthorityKeys::alone(custody));
+        Self::with(limits(), keyring)
     }
 
     pub(crate) fn with_limits(limits: Limits) -> Self {
@@ -127,6 +130,7 @@ impl Installation {
             store: as_store,
             clock: as_clock,
             hosts: HostRules::default(),
+            rotation: RotationRules { people_told_after: Duration::from_secs(600), in_flight: Duration::from_secs(60) },
             revocations,
             latest_list: Default::default(),
             rules,
@@ -192,7 +196,7 @@ pub(crate) fn limits() -> Limits {
 
 fn keyring() -> Keyring {
     let key = |seed| Arc::new(SeedSigner::new(seed)) as Arc<dyn Signer>;
-    Keyring { user_ca: key(USER_CA), session_ca: key(SESSION_CA), host_ca: key(HOST_CA), inner_host_ca: key(INNER_HOST_CA), log: key(LOG) }
+    Keyring::new([USER_CA, SESSION_CA, HOST_CA, INNER_HOST_CA].map(|seed| AuthorityKeys::alone(key(seed))), key(LOG))
 }
 
 fn person(name: &str, seed: u8, groups: &[&str]) -> Person {
@@ -229,6 +233,7 @@ fn bastion(name: &str, seed: u8, serves: &str, dials_from: &str) -> Bastion {
         host_names: ["127.0.0.1".to_owned()].into(),
         address: Some("127.0.0.1:2222".to_owned()),
         disabled: false,
+        report: None,
     }
 }
 

@@ -14,6 +14,7 @@ use crate::{
         possession::{Bond, proven_key},
     },
     store::{Certificate, Change, StoreError, Unique},
+    trust::digest,
 };
 use dayfly_api::certificate::{CertificateRequest as Asked, IssuedCertificate};
 use dayfly_core::{
@@ -23,6 +24,7 @@ use dayfly_core::{
     policy,
     reason::Refusal,
     request::{CertificateRequest, RequestedTargets},
+    rotation::Purpose,
     signature::{FidoFlags, fingerprint},
     signed_request::{Certifies, hex},
 };
@@ -98,7 +100,7 @@ async fn mint_once(
         let event = about(Event::CertificateFailed, Outcome::Failed).detail(&failure.to_string());
         authority.store.commit(Change::None, event).await.err().map_or(failure, Failure::Store)
     };
-    let signed = match sign(authority, unsigned, &authority.keyring.user_ca).await {
+    let signed = match sign(authority, unsigned, &authority.keyring.signer(Purpose::User)).await {
         Ok(signed) => signed,
         Err(failure) => return Err(failed(failure).await),
     };
@@ -116,12 +118,12 @@ async fn mint_once(
         evidence: Some(call.identity.evidence.clone()),
     };
     match authority.store.commit(Change::AddCertificate(record), issued).await {
-        Ok(_) => Ok(reply(certificate, serial, grant, expires_at)),
+        Ok(_) => Ok(reply(certificate, serial, grant, expires_at, digest(authority).await?)),
         Err(error) => Err(failed(Failure::Store(error)).await),
     }
 }
 
-fn reply(certificate: String, serial: u64, grant: &Grant, expires_at: OffsetDateTime) -> IssuedCertificate {
+fn reply(certificate: String, serial: u64, grant: &Grant, expires_at: OffsetDateTime, authorities: String) -> IssuedCertificate {
     IssuedCertificate {
         certificate,
         serial,
@@ -132,6 +134,7 @@ fn reply(certificate: String, serial: u64, grant: &Grant, expires_at: OffsetDate
         expires_at,
         policies: grant.explanation().policies.iter().cloned().collect(),
         narrowed: grant.explanation().narrowed.clone(),
+        authorities,
     }
 }
 

@@ -1,10 +1,16 @@
-//! Requests that nobody could be found to have sent go to the log, no faster than it can bear: a stranger cannot fill the disk.
+//! Requests that nobody could be found to have sent go to the log, no faster than it can bear: a stranger cannot fill the disk. So does what an enrolled
+//! host is refused at each of its renewals, every few minutes.
 //!
 //! Facts of its events: `address`, `method`, `path`, `purpose`, `key` (whose signature fits, enrolled or not), `caller` (whom that key is enrolled for) and `suppressed`,
 //! the number of such refusals since the last row that were not written.
 
-use crate::{address_rate::AddressRate, authority::Authority, identity::Rejection, store::Change};
-use dayfly_core::{audit::Event, signed_request::Purpose};
+use crate::{
+    address_rate::AddressRate,
+    authority::Authority,
+    identity::{HostCall, Rejection},
+    store::Change,
+};
+use dayfly_core::{audit::Event, reason::Refusal, signed_request::Purpose};
 use std::{
     net::{IpAddr, Ipv6Addr},
     sync::atomic::{AtomicU64, Ordering},
@@ -56,6 +62,17 @@ impl Default for RefusedRequests {
 }
 
 impl RefusedRequests {
+    /// Logs, or counts, that an enrolled host that called `method` and `path` was refused.
+    pub async fn log_host(&self, authority: &Authority, call: &HostCall, (method, path): (&str, &str), refusal: &Refusal) {
+        let rejection = Rejection {
+            refusal: refusal.clone(),
+            key_fingerprint: call.host.key.as_ref().map(|key| key.fingerprint.clone()),
+            caller: Some(call.host.name.to_string()),
+        };
+        let refused = RefusedRequest { address: call.context.source, purpose: Purpose::Host, method, path, rejection: &rejection };
+        self.log(authority, refused).await;
+    }
+
     /// Logs a refusal, or counts it. The request is refused either way, so a log that cannot be written is only traced.
     pub async fn log(&self, authority: &Authority, refused: RefusedRequest<'_>) {
         let (rejection, now) = (refused.rejection, authority.clock.unix_seconds());

@@ -5,6 +5,7 @@ use crate::{
     authority::Authority,
     config::Config,
     reload::reload,
+    rotate::keep_turning,
     serve::Server,
     signer::memory,
     store::Change,
@@ -13,6 +14,7 @@ use anyhow::Context;
 use arc_swap::ArcSwap;
 use dayfly_core::{
     audit::{Event, Outcome},
+    rotation::Purpose,
     signature::fingerprint,
 };
 use std::{
@@ -37,33 +39,31 @@ async fn serve(path: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
     let config = Config::load(path)?;
     memory::protect(config.keys.lock_memory, path)?;
     let listen = config.listen;
-    let Assembled { service, tls } = assemble(config)?;
+    let Assembled { service, tls, next_keys } = assemble(config).await?;
     let server = Server::bind(listen, &service, Arc::clone(&tls)).await.with_context(|| format!("{listen} cannot be listened at"))?;
     let address = server.address()?;
     started(service.authority(), address).await.context("the log cannot be written, so the CA does not start")?;
     writeln!(out, "dayfly-ca: ready on {address}")?;
     out.flush()?;
-    let service_of_reloads = Arc::clone(&service);
+    let (service_of_reloads, service_of_rotations) = (Arc::clone(&service), Arc::clone(&service));
     let reloads = tokio::spawn(reload_at(hangup, path.to_owned(), service_of_reloads, tls));
+    let rotations = tokio::spawn(async move { keep_turning(service_of_rotations.authority(), Arc::new(next_keys)).await });
     server.run(stop.wait()).await;
     reloads.abort();
+    rotations.abort();
     tracing::info!("stopped");
     Ok(())
 }
 
 /// The log tells with which keys the CA signs from here on.
 async fn started(authority: &Authority, address: SocketAddr) -> Result<(), crate::store::StoreError> {
-    let keyring = &authority.keyring;
     let mut event = authority.event(Event::CaStarted, Outcome::Done).fact("version", env!("CARGO_PKG_VERSION")).fact("address", address);
-    for (purpose, key) in [
-        ("user_ca", &keyring.user_ca),
-        ("session_ca", &keyring.session_ca),
-        ("host_ca", &keyring.host_ca),
-        ("inner_host_ca", &keyring.inner_host_ca),
-        ("log_key", &keyring.log),
-    ] {
-        event = event.fact(purpose, fingerprint(key.public_key()));
+    for (name, purpose) in
+        [("user_ca", Purpose::User), ("session_ca", Purpose::Session), ("host_ca", Purpose::Host), ("inner_host_ca", Purpose::InnerHost)]
+    {
+        event = event.fact(name, fingerprint(authority.keyring.signer(purpose).public_key()));
     }
+    event = event.fact("log_key", fingerprint(authority.keyring.log.public_key()));
     authority.store.commit(Change::None, event).await.map(|_| ())
 }
 

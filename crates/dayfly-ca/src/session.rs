@@ -26,6 +26,7 @@ use dayfly_core::{
     name::TargetName,
     policy,
     reason::{Reason, Refusal},
+    rotation::Purpose,
     signed_request::Certifies,
     target::{Inventory, Mode, Target},
 };
@@ -133,7 +134,7 @@ async fn mint(authority: &Authority, call: &BastionCall, asked: &SessionRequest,
     let unsigned = UnsignedCertificate::session(parent, session, now, random_serial(), random_nonce())?;
     let about =
         |event: AuditEvent| event.target(&asked.target).session(asked.session).fact("kind", "session").fact("bastion", &bastion.name);
-    authority.sign_or_log(unsigned, &authority.keyring.session_ca, about).await
+    authority.sign_or_log(unsigned, &authority.keyring.signer(Purpose::Session), about).await
 }
 
 fn reply(book: &RuleBook, admission: &Admission, id: &KeyId, minted: Option<&SignedCertificate>) -> Result<SessionPermit, Failure> {

@@ -1,21 +1,21 @@
 //! The CA's keys, each behind the port [`Signer`]. A file per custody.
 
 use crate::{
-    config::{Custody, Key, Keys},
-    mistake::{Mistake, Mistakes},
+    config::{Custody, Key},
+    mistake::Mistake,
 };
-use dayfly_core::{
-    signature::{authority_strength, fingerprint},
-    signer::Signer,
-};
+use dayfly_core::{signature::authority_strength, signer::Signer};
 use file::FileSigner;
 use secrets::Secrets;
 use ssh_key::{Mpint, encoding::Encode};
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 pub mod agent;
+pub mod away;
+pub mod configured;
 pub mod file;
 pub mod generate;
+pub mod keyring;
 pub mod memory;
 pub mod passphrase;
 pub mod pkcs11;
@@ -24,44 +24,7 @@ pub mod secrets;
 #[cfg(test)]
 mod suite;
 
-/// The CA's five keys, by purpose.
-#[derive(Clone)]
-pub struct Keyring {
-    /// Signs people's and machines' certificates.
-    pub user_ca: Arc<dyn Signer>,
-    /// Signs session certificates.
-    pub session_ca: Arc<dyn Signer>,
-    /// Signs host certificates of bastions and real hosts.
-    pub host_ca: Arc<dyn Signer>,
-    /// Signs what a bastion shows when it answers for a recorded target.
-    pub inner_host_ca: Arc<dyn Signer>,
-    /// Signs the log's head.
-    pub log: Arc<dyn Signer>,
-}
-
-impl Keyring {
-    /// Opens all five. Returns all mistakes, not the first. Two purposes never share a key: a session CA that is the user CA, say, would let a
-    /// person's certificate log in to a recorded target directly.
-    pub fn load(keys: &Keys, secrets: &Secrets) -> Result<Self, Mistakes> {
-        let mut mistakes = Mistakes::default();
-        let mut seen = BTreeMap::new();
-        let mut load = |key: &Key| {
-            let signer = mistakes.keep(open(key, secrets))?;
-            if let Some(first) = seen.insert(fingerprint(signer.public_key()), key.purpose) {
-                let remedy = "make one key for each purpose: ssh-keygen -t ed25519 -f FILE";
-                mistakes.0.push(key.mistake(format!("it is the same key as {first}"), remedy));
-            }
-            Some(signer)
-        };
-        let loaded = (load(&keys.user_ca), load(&keys.session_ca), load(&keys.host_ca), load(&keys.inner_host_ca), load(&keys.log));
-        match loaded {
-            (Some(user_ca), Some(session_ca), Some(host_ca), Some(inner_host_ca), Some(log)) => {
-                mistakes.or(Self { user_ca, session_ca, host_ca, inner_host_ca, log })
-            }
-            _ => Err(mistakes),
-        }
-    }
-}
+pub use keyring::Keyring;
 
 /// Opens one key, wherever it is kept.
 pub fn open(key: &Key, secrets: &Secrets) -> Result<Arc<dyn Signer>, Mistake> {

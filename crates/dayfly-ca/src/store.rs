@@ -7,6 +7,7 @@ pub mod host;
 #[cfg(test)]
 pub(crate) mod memory;
 mod revocation;
+pub mod rotation;
 pub mod sign_in;
 pub mod sqlite;
 #[cfg(test)]
@@ -21,8 +22,10 @@ use dayfly_core::{
     identity::{Evidence, Subject},
     log_link::Hash,
     name::{BastionName, GroupName, HostName, RoleName, ScopeName, TargetName},
+    rotation::Purpose,
 };
 use host::{Host, HostCertificateNote, HostReportNote, HostToken};
+use rotation::{BastionReportHeld, RotationRecord, RotationStep};
 use sign_in::{NewSignIn, ProviderAccount, SignIn};
 use std::{collections::BTreeSet, future::Future, pin::Pin};
 use uuid::Uuid;
@@ -80,6 +83,10 @@ pub enum Unique {
     InnerHostKey,
     /// A revocation list's number.
     RevocationList,
+    /// An authority's rotation under way, or the key that one leads to.
+    Rotation,
+    /// A rotation's step.
+    RotationStep,
 }
 
 impl std::fmt::Display for Unique {
@@ -95,6 +102,8 @@ impl std::fmt::Display for Unique {
             Self::Key => "an enrolment of this key",
             Self::InnerHostKey => "an inner host certificate of this key for another name",
             Self::RevocationList => "a revocation list of this number",
+            Self::Rotation => "a rotation of this authority, or to this key",
+            Self::RotationStep => "another step of this rotation",
         })
     }
 }
@@ -157,6 +166,24 @@ pub enum Change {
     Revoke(Revocation),
     /// The key revocation list says something else than before. Its number follows the last one's.
     PublishList(ListRecord),
+    /// An authority's key is to give way to another. One that does already, and a key that took another's place before, are conflicts.
+    BeginRotation(Box<RotationRecord>),
+    /// A rotation takes a step. One that is not where the step begins is a conflict.
+    StepRotation(RotationStep),
+    /// These may be left behind by the rotation that is under way.
+    RotateDespite {
+        /// Whose.
+        purpose: Purpose,
+        /// The names of holders.
+        names: BTreeSet<String>,
+    },
+    /// What a bastion told that it trusts. A report that tells nothing new is noted, and its event left out.
+    NoteBastionReport {
+        /// The bastion.
+        bastion: BastionName,
+        /// What it told.
+        report: BastionReportHeld,
+    },
     /// A bastion's event of this number; one that is there already is left out together with its event, and one that is not the next is refused.
     BastionEvent {
         /// The bastion.
@@ -209,6 +236,8 @@ pub struct Bastion {
     pub address: Option<String>,
     /// Whether its enrolment has ended.
     pub disabled: bool,
+    /// What it told last.
+    pub report: Option<BastionReportHeld>,
 }
 
 /// A user certificate that was signed.
@@ -279,7 +308,7 @@ pub struct Row {
 /// What the CA remembers, and the log.
 pub trait Store: Send + Sync {
     /// Makes `change` and appends `event`, both or neither, and answers when they are on disk. [`Change::BastionEvent`] that was there already, and
-    /// [`Change::NoteHostReport`] that tells nothing new, answer with the log's head.
+    /// [`Change::NoteHostReport`] and [`Change::NoteBastionReport`] that tell nothing new, answer with the log's head.
     fn commit(&self, change: Change, event: AuditEvent) -> Answer<'_, Position>;
 
     /// The person that a key is enrolled for, disabled or not.
@@ -329,6 +358,12 @@ pub trait Store: Send + Sync {
 
     /// The key revocation list that was published last.
     fn published_list(&self) -> Answer<'_, Option<ListRecord>>;
+
+    /// Every rotation, those that are over too, oldest first.
+    fn rotations(&self) -> Answer<'_, Vec<RotationRecord>>;
+
+    /// When the last certificate of an authority ends, in Unix seconds; 0 if none is remembered. Inner host certificates and bastions' are not.
+    fn last_end(&self, purpose: Purpose) -> Answer<'_, u64>;
 
     /// The number of the last event of this bastion; 0 if there is none.
     fn last_bastion_event<'a>(&'a self, bastion: &'a BastionName) -> Answer<'a, u64>;

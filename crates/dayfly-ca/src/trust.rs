@@ -6,69 +6,92 @@ mod revocation_list;
 pub use known_hosts::known_hosts;
 pub use revocation_list::{LatestList, RevocationList, revocation_list};
 
-use crate::{authority::Authority, failure::Failure, signer::Keyring};
+use crate::{authority::Authority, failure::Failure};
 use dayfly_api::trust::Trust;
-use dayfly_core::signer::Signer;
-use ssh_key::PublicKey;
+use dayfly_core::{
+    rotation::{Endorsement, Purpose, Stage, keys_digest},
+    target::{Inventory, Target},
+};
+use ssh_key::{PublicKey, public::KeyData};
 
-/// A purpose that one of the CA's keys serves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
-    /// Signs people's and machines' certificates.
-    User,
-    /// Signs session certificates.
-    Session,
-    /// Signs host certificates of bastions and real hosts.
-    Host,
-    /// Signs what a bastion shows when it answers for a recorded target.
-    InnerHost,
+/// The keys of an authority that are trusted, one OpenSSH line each that names the purpose. The one that signs stands first.
+pub async fn ca_keys(authority: &Authority, purpose: Purpose) -> Result<Vec<String>, Failure> {
+    let comment = format!("dayfly-{purpose}-ca");
+    keys(authority, purpose).await?.iter().map(|key| line(key, &comment)).collect()
 }
 
-impl std::str::FromStr for Purpose {
-    type Err = ();
-    fn from_str(text: &str) -> Result<Self, ()> {
-        match text {
-            "user" => Ok(Self::User),
-            "session" => Ok(Self::Session),
-            "host" => Ok(Self::Host),
-            "inner-host" => Ok(Self::InnerHost),
-            _ => Err(()),
-        }
+/// Which keys these are ([`keys_digest`]): a tool that holds others asks what to trust.
+pub async fn digest(authority: &Authority) -> Result<String, Failure> {
+    let mut served = [const { Vec::new() }; Purpose::ALL.len()];
+    for (purpose, served) in Purpose::ALL.into_iter().zip(&mut served) {
+        *served = keys(authority, purpose).await?;
     }
+    Ok(keys_digest(served.each_ref().map(Vec::as_slice)))
 }
 
-/// One authority's public key, one OpenSSH line that names its purpose.
-pub fn ca_key(keyring: &Keyring, purpose: Purpose) -> Result<String, Failure> {
-    let (signer, comment) = match purpose {
-        Purpose::User => (&keyring.user_ca, "dayfly-user-ca"),
-        Purpose::Session => (&keyring.session_ca, "dayfly-session-ca"),
-        Purpose::Host => (&keyring.host_ca, "dayfly-host-ca"),
-        Purpose::InnerHost => (&keyring.inner_host_ca, "dayfly-inner-host-ca"),
-    };
-    line(signer.as_ref(), comment)
+/// A key that was revoked is told to nobody beside another; alone, it is: whoever asks hears of the revocation, too.
+async fn keys(authority: &Authority, purpose: Purpose) -> Result<Vec<KeyData>, Failure> {
+    let revocations = authority.revocations.current().await?;
+    let trusted = authority.keyring.of(purpose).trusted.clone();
+    let alive: Vec<KeyData> = trusted.iter().filter(|key| !revocations.cover_key(key)).cloned().collect();
+    Ok(if alive.is_empty() { trusted } else { alive })
 }
 
 /// All of it.
 pub async fn trust(authority: &Authority) -> Result<Trust, Failure> {
-    let keyring = &authority.keyring;
     Ok(Trust {
-        user_ca: vec![ca_key(keyring, Purpose::User)?],
-        session_ca: vec![ca_key(keyring, Purpose::Session)?],
-        host_ca: vec![ca_key(keyring, Purpose::Host)?],
-        inner_host_ca: vec![ca_key(keyring, Purpose::InnerHost)?],
-        log_key: line(keyring.log.as_ref(), "dayfly-log")?,
+        user_ca: ca_keys(authority, Purpose::User).await?,
+        session_ca: ca_keys(authority, Purpose::Session).await?,
+        host_ca: ca_keys(authority, Purpose::Host).await?,
+        inner_host_ca: ca_keys(authority, Purpose::InnerHost).await?,
+        log_key: line(authority.keyring.log.public_key(), "dayfly-log")?,
         known_hosts: known_hosts_lines(authority).await?,
+        endorsements: endorsements(authority).await?,
     })
 }
 
 /// The lines for `known_hosts`.
 pub async fn known_hosts_lines(authority: &Authority) -> Result<Vec<String>, Failure> {
     let bastions = authority.store.bastions().await?;
-    let host_ca = ca_key(&authority.keyring, Purpose::Host)?;
-    let inner_host_ca = ca_key(&authority.keyring, Purpose::InnerHost)?;
-    Ok(known_hosts(&bastions, &authority.rules.load().inventory, &host_ca, &inner_host_ca))
+    let (host_ca, inner_host_ca) = (ca_keys(authority, Purpose::Host).await?, ca_keys(authority, Purpose::InnerHost).await?);
+    let book = authority.rules.load_full();
+    let targets = targets(authority, &book.inventory, |_| true).await?;
+    Ok(known_hosts(&bastions, &targets, &host_ca, &inner_host_ca))
 }
 
-fn line(signer: &dyn Signer, comment: &str) -> Result<String, Failure> {
-    PublicKey::new(signer.public_key().clone(), comment).to_openssh().map_err(|error| Failure::Internal(error.to_string()))
+/// The targets as they are recognised now: whose host CA is this one, whatever key of it the configuration names, is recognised by all that it has now.
+pub async fn targets(authority: &Authority, inventory: &Inventory, is_wanted: impl Fn(&Target) -> bool) -> Result<Vec<Target>, Failure> {
+    let (own, lines) = (authority.keyring.of(Purpose::Host).ever(), ca_keys(authority, Purpose::Host).await?);
+    let current = |target: &Target| {
+        let mut target = target.clone();
+        if is_recognised_by(&target, &own) {
+            target.host_ca.retain(|line| !is_one_of(line, &own));
+            target.host_ca.extend(lines.iter().cloned());
+        }
+        target
+    };
+    Ok(inventory.iter().filter(|target| is_wanted(target)).map(current).collect())
+}
+
+/// Whether a target is recognised by certificates of one of these keys.
+pub fn is_recognised_by(target: &Target, keys: &[KeyData]) -> bool {
+    target.host_ca.iter().any(|line| is_one_of(line, keys))
+}
+
+fn is_one_of(line: &str, keys: &[KeyData]) -> bool {
+    PublicKey::from_openssh(line).is_ok_and(|key| keys.contains(key.key_data()))
+}
+
+/// The word of every key for its successor, but that of keys which were revoked.
+async fn endorsements(authority: &Authority) -> Result<Vec<Endorsement>, Failure> {
+    let revocations = authority.revocations.current().await?;
+    let rotations = authority.store.rotations().await?;
+    let standing = rotations.into_iter().filter(|record| record.rotation.stage != Stage::Abandoned);
+    let given = standing.filter_map(|record| Some((record.rotation.purpose, record.old_key, record.new_key, record.endorsement?)));
+    let alive = given.filter(|(_, old, new, _)| !revocations.cover_key(old) && !revocations.cover_key(new));
+    alive.map(|(purpose, _, new, signature)| Ok(Endorsement { purpose, key: line(&new, "")?, signature })).collect()
+}
+
+fn line(key: &KeyData, comment: &str) -> Result<String, Failure> {
+    PublicKey::new(key.clone(), comment).to_openssh().map_err(|error| Failure::Internal(error.to_string()))
 }

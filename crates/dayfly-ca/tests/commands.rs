@@ -378,3 +378,50 @@ fn row_41_a_host_is_not_named_after_somebody_else() {
         assert!(code != 0 && said.contains(says), "{arguments:?}: {said}");
     }
 }
+
+#[test]
+fn a_rotation_is_prepared_with_a_file_of_its_own_and_tells_what_it_waits_for() {
+    let ca = Ca::new();
+    assert!(ca.succeeds(&["rotate", "status"]).contains("no rotation is under way"));
+    let told = ca.succeeds(&["rotate", "user"]);
+    let status = |options: &[&str]| ca.json(&[["rotate", "status", "--json"].as_slice(), options].concat());
+    let file = status(&[])[0]["new_key_place"].as_str().unwrap().to_owned();
+    assert!(told.contains(&file) && file.contains("keys/user_ca-"), "{told}");
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o7777, 0o600);
+    assert_eq!((&status(&[])[0]["stage"], &status(&[])[0]["next"]["step"]), (&"prepared".into(), &"publish".into()));
+    // Again is no second rotation.
+    assert!(ca.succeeds(&["rotate", "user"]).contains("user: prepared"));
+    assert_eq!(ca.events().iter().filter(|event| event["event"] == "rotation.prepared").count(), 1);
+    // A name that nobody has is found out.
+    assert!(ca.fails(&["rotate", "user", "--despite", "target:db9"]).1.contains("there is no target:db9: name one of people, target:db1"));
+    ca.succeeds(&["rotate", "user", "--despite", "target:web1"]);
+    assert_eq!(status(&[])[0]["despite"], serde_json::json!(["target:web1"]));
+    // Given up; the next one has a file of its own, and the one that is of no use stays where it was.
+    ca.succeeds(&["rotate", "user", "--abandon"]);
+    assert!(ca.fails(&["rotate", "user", "--abandon"]).1.contains("no rotation of the user CA is under way"));
+    assert_eq!(status(&[]), serde_json::json!([]));
+    ca.succeeds(&["rotate", "user"]);
+    assert_ne!(status(&[])[0]["new_key_place"], file.as_str());
+    assert_eq!(status(&["--all"]).as_array().unwrap().len(), 2);
+    ca.succeeds(&["check"]);
+}
+
+#[test]
+fn a_key_that_the_configuration_names_is_the_next_one_and_never_one_that_is_in_use() {
+    let ca = Ca::new();
+    let config = fs::read_to_string(ca.path("ca/ca.toml")).unwrap();
+    let name = |key: &str| fs::write(ca.path("ca/ca.toml"), format!("{config}\n[keys.next]\nsession_ca = \"{key}\"\n")).unwrap();
+    name("keys/absent");
+    assert_eq!(ca.fails(&["rotate", "session"]).0, 3);
+    name("keys/user_ca");
+    assert!(ca.fails(&["rotate", "session"]).1.contains("the new key is one that the CA has, or had"));
+    ca.key("next", &["-t", "ecdsa", "-b", "384"]);
+    fs::rename(ca.path("next"), ca.path("ca/keys/next")).unwrap();
+    name("keys/next");
+    let told = ca.succeeds(&["rotate", "session"]);
+    assert!(told.contains("[keys.next] session_ca of "), "{told}");
+    // Without it the rotation could not go on; the old key still signs, so the CA starts.
+    fs::write(ca.path("ca/ca.toml"), &config).unwrap();
+    ca.succeeds(&["check"]);
+    assert_eq!(ca.json(&["rotate", "status", "--json"])[0]["new_key_place"], "nowhere in the configuration");
+}

@@ -4,6 +4,7 @@ use crate::{
     error::{Failure, Kind},
     identity::Identity,
     login::{self, Login},
+    ssh_config::files::KnownHostsFiles,
     state::State,
 };
 use dayfly_api::trust::Trust;
@@ -18,7 +19,7 @@ pub struct Connection {
     pub client: Client,
     /// Who is logged in where.
     pub login: Login,
-    /// What to trust there, as it was at the login.
+    /// What to trust there, as it was last heard.
     pub trust: Trust,
     /// Where that is kept.
     pub state: State,
@@ -33,10 +34,25 @@ impl Connection {
         Ok(Self { client, login, trust, state })
     }
 
-    /// What to trust now. A CA whose keys are not those of the login is not asked further.
-    pub async fn fresh_trust(&self) -> Result<Trust, Failure> {
+    /// Asks what to trust now, and keeps it: also in the files for `known_hosts` that were written here. Returns what could not be written, in words.
+    /// A CA with keys that are not those of the login, and that they have not vouched for, is not asked further.
+    pub async fn catch_up(&mut self) -> Result<Vec<String>, Failure> {
         let trust = self.client.trust().await?;
-        if login::same_authorities(&self.trust, &trust) { Ok(trust) } else { Err(other_authorities(&self.login.url)) }
+        if !login::same_authorities(&self.trust, &trust) {
+            return Err(other_authorities(&self.login.url));
+        }
+        // The files first: whoever holds the new keys is not told of them again.
+        let problems = KnownHostsFiles::refresh(&self.state, &trust.known_hosts)?;
+        if problems.is_empty() {
+            Login::write_trust(&self.state, &trust)?;
+        }
+        self.trust = trust;
+        Ok(problems)
+    }
+
+    /// Catches up if these are not the keys that are trusted here: a CA tells with each certificate which it has.
+    pub async fn catch_up_with(&mut self, authorities: &str) -> Result<Vec<String>, Failure> {
+        if login::digest(&self.trust) == authorities { Ok(Vec::new()) } else { self.catch_up().await }
     }
 }
 

@@ -6,7 +6,10 @@ use crate::{
     state::{State, StateError},
 };
 use dayfly_api::trust::Trust;
-use dayfly_core::identity::Subject;
+use dayfly_core::{
+    identity::Subject,
+    rotation::{Purpose, are_vouched_for, keys_digest},
+};
 use serde::{Deserialize, Serialize};
 use ssh_key::{LineEnding, PrivateKey, PublicKey, public::KeyData};
 use std::path::{Path, PathBuf};
@@ -68,7 +71,12 @@ impl Login {
         matches!(self.identity, IdentityKey::SignIn { ends_at, .. } if ends_at <= now)
     }
 
-    /// What to trust at the CA of the login, as it was when the person logged in.
+    /// Keeps what to trust from here on.
+    pub fn write_trust(state: &State, trust: &Trust) -> Result<(), StateError> {
+        state.write(TRUST_FILE, trust)
+    }
+
+    /// What to trust at the CA of the login, as it was when it was last heard.
     pub fn trust(state: &State) -> Result<Option<Trust>, StateError> {
         state.read(TRUST_FILE)
     }
@@ -87,13 +95,20 @@ pub fn current(home: &Path) -> Result<(State, Login, Trust), Failure> {
     Ok((state, login, trust))
 }
 
-/// The keys that sign for each purpose. The addresses of names change; these do not, unless the CA itself was replaced.
-pub fn same_authorities(one: &Trust, other: &Trust) -> bool {
-    let keys = |trust: &Trust| {
-        let of = |lines: &[String]| lines.iter().filter_map(|line| key(line)).collect::<Vec<_>>();
-        [of(&trust.user_ca), of(&trust.session_ca), of(&trust.host_ca), of(&trust.inner_host_ca), of(std::slice::from_ref(&trust.log_key))]
+/// Whether what a CA `offers` is the CA that is `known`: its keys are those, or such as they have vouched for, and its log's key is the same. The addresses of
+/// names may change.
+pub fn same_authorities(known: &Trust, offered: &Trust) -> bool {
+    let is_same = |purpose| {
+        let (known, new) = (keys(known.of(purpose)), keys(offered.of(purpose)));
+        !new.is_empty() && are_vouched_for(purpose, &known, &new, &offered.endorsements)
     };
-    keys(one) == keys(other)
+    Purpose::ALL.into_iter().all(is_same) && key(&known.log_key) == key(&offered.log_key)
+}
+
+/// Which keys these are ([`keys_digest`]).
+pub fn digest(trust: &Trust) -> String {
+    let keys = Purpose::ALL.map(|purpose| keys(trust.of(purpose)));
+    keys_digest(keys.each_ref().map(Vec::as_slice))
 }
 
 /// The keys of OpenSSH lines; lines that cannot be read stand for no key.
@@ -109,7 +124,10 @@ fn key(line: &str) -> Option<KeyData> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use dayfly_core::signer::SeedSigner;
+    use dayfly_core::{
+        rotation::Endorsement,
+        signer::{SeedSigner, Signer},
+    };
 
     fn line(seed: u8, comment: &str) -> String {
         let mut key = SeedSigner::new(seed).private_key().public_key().clone();
@@ -126,6 +144,7 @@ mod tests {
             inner_host_ca: vec![inner],
             log_key: log,
             known_hosts: Vec::new(),
+            endorsements: Vec::new(),
         }
     }
 
@@ -137,6 +156,23 @@ mod tests {
         for other in [[9, 2, 3, 4, 5], [1, 9, 3, 4, 5], [1, 2, 9, 4, 5], [1, 2, 3, 9, 5], [1, 2, 3, 4, 9], [2, 1, 3, 4, 5]] {
             assert!(!same_authorities(&known, &trust(other)), "{other:?}");
         }
+    }
+
+    #[test]
+    fn row_21_a_key_that_the_known_one_vouches_for_is_taken_over_and_no_other() {
+        let known = trust([1, 2, 3, 4, 5]);
+        let endorsement = Endorsement::make(&SeedSigner::new(1), Purpose::User, SeedSigner::new(9).public_key()).unwrap();
+        let published = Trust { user_ca: vec![line(1, "x"), line(9, "x")], endorsements: vec![endorsement.clone()], ..known.clone() };
+        assert!(same_authorities(&known, &published));
+        assert_ne!(digest(&known), digest(&published));
+        assert!(
+            same_authorities(&known, &Trust { user_ca: vec![line(9, "x")], ..published.clone() }),
+            "it has switched, and retired the old one"
+        );
+        assert!(!same_authorities(&known, &Trust { endorsements: Vec::new(), ..published.clone() }));
+        let elsewhere = Trust { session_ca: vec![line(9, "x")], endorsements: vec![endorsement], ..known.clone() };
+        assert!(!same_authorities(&known, &elsewhere), "for another purpose");
+        assert!(!same_authorities(&known, &Trust { user_ca: Vec::new(), ..known.clone() }), "none at all");
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::{
     identity::IdentityKey,
     login::{self, Login},
     output::{Lines, Output, Report},
+    ssh_config::files::KnownHostsFiles,
     state::State,
 };
 use dayfly_api::sign_in::{SignInOffer, SignInRedemption, SignInStart, SignInStarted, SignInState, SignInWay, SignedIn};
@@ -83,6 +84,9 @@ pub async fn sign_in(url: &str, pin: Option<&str>, wishes: &Wishes, state: &Stat
         provider: wishes.provider.clone(),
     };
     let login = Login { url: client.origin().to_owned(), pin: pin.map(str::to_owned), identity, subject: signed_in.subject.clone() };
+    for problem in KnownHostsFiles::refresh(state, &trust.known_hosts)? {
+        output.notice(&format!("dayfly: {problem}"))?;
+    }
     login.write(state, &trust)?;
     Ok(Completed { login, signed_in, trust })
 }

@@ -3,9 +3,10 @@
 //! Everything in it is a name by type, an address that was looked at, or a key that was parsed. Nothing begins with `-`, and nothing holds a quote, a
 //! `%`-token or a line end, since `ssh` expands and executes what stands in its configuration.
 
+pub mod files;
 mod known_hosts;
 
-pub use known_hosts::known_hosts;
+pub use known_hosts::{MADE_BY, known_hosts};
 
 use dayfly_api::person::{BastionAddress, Destination, Destinations};
 use dayfly_core::name::{BastionName, TargetName};

@@ -6,7 +6,10 @@ use crate::{
     pin,
 };
 use dayfly_api::{
-    bastion::{EventBatch, EventReceipt, HostCertificate, HostCertificateRequest, InnerHostCertificateRequest, Inventory},
+    bastion::{
+        BastionReceipt, BastionReport, EventBatch, EventReceipt, HostCertificate, HostCertificateRequest, InnerHostCertificateRequest,
+        Inventory,
+    },
     certificate::{CertificateRequest, IssuedCertificate},
     decision::{Decision, DecisionRequest},
     host::{HostCertificateRenewal, HostEnrollment, HostReceipt, HostReport, HostSetup},
@@ -230,6 +233,11 @@ impl Client {
         let write = |possession| json(&InnerHostCertificateRequest { target: target.clone(), public_key: public_key.clone(), possession });
         let body = Body::Proving { certifies: Certifies::InnerHost, caller: bastion.as_str(), key, write: &write };
         self.post(path::BASTION_INNER_HOST_CERTIFICATE, body).await
+    }
+
+    /// Reports which keys the bastion trusts.
+    pub async fn bastion_report(&self, report: &BastionReport) -> Result<BastionReceipt, ClientError> {
+        self.post(path::BASTION_REPORT, Body::Json(json(report)?)).await
     }
 
     /// Reports what happened at the bastion. Sending a batch again changes nothing.

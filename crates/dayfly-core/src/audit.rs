@@ -46,8 +46,24 @@ events! {
     Revoked = "revocation.added";
     /// The key revocation list says something else than before.
     RevocationListPublished = "revocation_list.published";
+    /// An authority's key is to give way to another, which exists from here on.
+    RotationPrepared = "rotation.prepared";
+    /// Both keys of an authority are trusted from here on.
+    RotationPublished = "rotation.published";
+    /// An authority signs with its new key from here on.
+    RotationSwitched = "rotation.switched";
+    /// An authority's old key is trusted no more.
+    RotationRetired = "rotation.retired";
+    /// A rotation was given up: the old key stays.
+    RotationAbandoned = "rotation.abandoned";
+    /// Somebody is to be left behind by a rotation, on purpose.
+    RotationDespite = "rotation.despite";
+    /// A step of a rotation could not be taken.
+    RotationFailed = "rotation.failed";
     /// A bastion was enrolled.
     BastionAdded = "bastion.added";
+    /// A bastion told that it trusts other keys than before.
+    BastionReported = "bastion.reported";
     /// A host was named, and given a token to enrol with.
     HostAdded = "host.added";
     /// A host was given a new token to enrol with.

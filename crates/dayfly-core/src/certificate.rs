@@ -10,7 +10,9 @@ mod revocation;
 mod verify;
 
 pub use key_id::{KeyId, KeyIdError, SessionReference};
-pub use mint::{MintError, SESSION_TTL_SECONDS, SessionCertificate, SessionKind, SignedCertificate, UnsignedCertificate};
+pub use mint::{
+    LONGEST_INNER_HOST_TTL_SECONDS, MintError, SESSION_TTL_SECONDS, SessionCertificate, SessionKind, SignedCertificate, UnsignedCertificate,
+};
 pub use revocation::{Revocations, Revoked, RevokedBy, RevokedError};
 pub use verify::{VerifiedCertificate, VerifiedHostCertificate, Verifier, parse, signature_fits};
 

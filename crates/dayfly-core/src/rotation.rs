@@ -7,8 +7,14 @@
 //!            with the new key              certificate has ended
 //! ```
 //!
+//! Before it has switched, a rotation can be abandoned: the old key never stopped signing, and is trusted alone again.
+//!
 //! From `published` on both keys are trusted; from `switched` on the new one signs; from `retired` on the new one alone is trusted. A step that was cut off
 //! is asked for again, since the stage is what was last put down, and [`Rotation::next`] takes nothing else into account but the time and who was seen.
+
+mod endorsement;
+
+pub use endorsement::{Endorsement, ROTATION_NAMESPACE, are_vouched_for, keys_digest};
 
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, fmt, str::FromStr};
@@ -60,6 +66,19 @@ impl FromStr for Purpose {
     }
 }
 
+impl Stage {
+    /// As people read it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Prepared => "prepared",
+            Self::Published { .. } => "published",
+            Self::Switched { .. } => "switched",
+            Self::Retired => "retired",
+            Self::Abandoned => "abandoned",
+        }
+    }
+}
+
 /// How far a rotation is. Times in Unix seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "stage", rename_all = "snake_case")]
@@ -78,6 +97,8 @@ pub enum Stage {
     },
     /// The old key is trusted no more.
     Retired,
+    /// It was given up before the new key signed: the old one stays, and is trusted alone.
+    Abandoned,
 }
 
 /// Somebody who must know a key before it signs.
@@ -148,15 +169,26 @@ pub struct Rotation {
 }
 
 impl Rotation {
-    /// The step that may be taken `now` (Unix seconds), or what it waits for. `holders` are all who trust this authority.
-    pub fn next(&self, now: u64, holders: &[Holder]) -> Result<Step, Waiting> {
+    /// The step that may be taken `now` (Unix seconds), or what it waits for. `holders` are all who trust this authority. An old key that was revoked is not
+    /// trusted a moment longer than it takes the new one to sign.
+    pub fn next(&self, now: u64, holders: &[Holder], old_is_revoked: bool) -> Result<Step, Waiting> {
         match self.stage {
             Stage::Prepared => Ok(Step::Publish),
             Stage::Published { at } => self.switch(at, now, holders),
-            Stage::Switched { last_end } if now >= last_end => Ok(Step::Retire),
+            Stage::Switched { last_end } if now >= last_end || old_is_revoked => Ok(Step::Retire),
             Stage::Switched { last_end } => Err(Waiting::LastCertificate { ends_at: last_end }),
-            Stage::Retired => Err(Waiting::Nothing),
+            Stage::Retired | Stage::Abandoned => Err(Waiting::Nothing),
         }
+    }
+
+    /// Whether nothing comes any more.
+    pub fn is_over(&self) -> bool {
+        matches!(self.stage, Stage::Retired | Stage::Abandoned)
+    }
+
+    /// Whether it can be given up: once the new key has signed, there is only forward.
+    pub fn can_be_abandoned(&self) -> bool {
+        matches!(self.stage, Stage::Prepared | Stage::Published { .. })
     }
 
     fn switch(&self, published: u64, now: u64, holders: &[Holder]) -> Result<Step, Waiting> {
@@ -182,7 +214,7 @@ impl Rotation {
     /// Which of the two keys are trusted: the old, the new.
     pub fn trusted(&self) -> (bool, bool) {
         match self.stage {
-            Stage::Prepared => (true, false),
+            Stage::Prepared | Stage::Abandoned => (true, false),
             Stage::Published { .. } | Stage::Switched { .. } => (true, true),
             Stage::Retired => (false, true),
         }
@@ -213,18 +245,18 @@ mod tests {
         let published = rotation(Stage::Published { at: 100 }, &[]);
         let holders = [holder("bastion:front", Seen::WithNewKey), holder("target:web1", Seen::Without)];
         let waiting = Waiting::Holders { names: vec!["target:web1".to_owned()], told_at: None };
-        assert_eq!(published.next(u64::MAX, &holders), Err(waiting));
+        assert_eq!(published.next(u64::MAX, &holders, false), Err(waiting));
         let holders = [holder("bastion:front", Seen::WithNewKey), holder("target:web1", Seen::WithNewKey)];
-        assert_eq!(published.next(100, &holders), Ok(Step::Switch { despite: Vec::new() }));
+        assert_eq!(published.next(100, &holders, false), Ok(Step::Switch { despite: Vec::new() }));
     }
 
     #[test]
     fn somebody_can_be_left_behind_on_purpose_and_by_name() {
         let holders = [holder("target:web1", Seen::Without), holder("target:web2", Seen::Without)];
         let one = rotation(Stage::Published { at: 100 }, &["target:web1"]);
-        assert_eq!(one.next(200, &holders), Err(Waiting::Holders { names: vec!["target:web2".to_owned()], told_at: None }));
+        assert_eq!(one.next(200, &holders, false), Err(Waiting::Holders { names: vec!["target:web2".to_owned()], told_at: None }));
         let both = rotation(Stage::Published { at: 100 }, &["target:web1", "target:web2"]);
-        assert_eq!(both.next(200, &holders), Ok(Step::Switch { despite: vec!["target:web1".to_owned(), "target:web2".to_owned()] }));
+        assert_eq!(both.next(200, &holders, false), Ok(Step::Switch { despite: vec!["target:web1".to_owned(), "target:web2".to_owned()] }));
     }
 
     #[test]
@@ -232,16 +264,17 @@ mod tests {
         let published = rotation(Stage::Published { at: 100 }, &[]);
         let people = [holder("people", Seen::After(50))];
         let waiting = Waiting::Holders { names: vec!["people".to_owned()], told_at: Some(150) };
-        assert_eq!(published.next(149, &people), Err(waiting));
-        assert_eq!(published.next(150, &people), Ok(Step::Switch { despite: Vec::new() }));
+        assert_eq!(published.next(149, &people, false), Err(waiting));
+        assert_eq!(published.next(150, &people, false), Ok(Step::Switch { despite: Vec::new() }));
     }
 
     #[test]
     fn the_old_key_is_trusted_until_its_last_certificate_has_ended() {
         let switched = rotation(Stage::Switched { last_end: 300 }, &[]);
-        assert_eq!(switched.next(299, &[]), Err(Waiting::LastCertificate { ends_at: 300 }));
-        assert_eq!(switched.next(300, &[]), Ok(Step::Retire));
-        assert_eq!(rotation(Stage::Retired, &[]).next(300, &[]), Err(Waiting::Nothing));
+        assert_eq!(switched.next(299, &[], false), Err(Waiting::LastCertificate { ends_at: 300 }));
+        assert_eq!(switched.next(300, &[], false), Ok(Step::Retire));
+        assert_eq!(switched.next(0, &[], true), Ok(Step::Retire), "it is in other hands");
+        assert_eq!(rotation(Stage::Retired, &[]).next(300, &[], false), Err(Waiting::Nothing));
     }
 
     fn stages() -> impl Strategy<Value = Stage> {
@@ -250,6 +283,7 @@ mod tests {
             any::<u64>().prop_map(|at| Stage::Published { at }),
             any::<u64>().prop_map(|last_end| Stage::Switched { last_end }),
             Just(Stage::Retired),
+            Just(Stage::Abandoned),
         ]
     }
 
@@ -270,7 +304,7 @@ mod tests {
         #[test]
         fn nobody_is_left_behind_who_was_not_named(at: u64, now: u64, holders in anybody(), despite in proptest::collection::btree_set("[a-c]", 0..3)) {
             let rotation = Rotation { purpose: Purpose::Host, stage: Stage::Published { at }, despite };
-            if let Ok(Step::Switch { despite }) = rotation.next(now, &holders) {
+            if let Ok(Step::Switch { despite }) = rotation.next(now, &holders, false) {
                 for holder in &holders {
                     let told = match holder.seen {
                         Seen::WithNewKey => true,

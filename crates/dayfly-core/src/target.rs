@@ -2,7 +2,7 @@
 
 use crate::name::{AccountName, ScopeName, TargetGroupName, TargetName};
 use crate::principal::Principal;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
@@ -48,9 +48,9 @@ pub struct Target {
     /// Its host keys, as `authorized_keys` lines without options.
     #[serde(default)]
     pub host_keys: Vec<String>,
-    /// The key that signs its host certificate, as such a line.
-    #[serde(default)]
-    pub host_ca: Option<String>,
+    /// The keys that may sign its host certificate, as such lines; one may stand without brackets. More than one while a host CA's key is rotated.
+    #[serde(default, deserialize_with = "one_or_many")]
+    pub host_ca: Vec<String>,
     /// How it is reached.
     pub mode: Mode,
     /// Literal principals that it lists, and the accounts that each admits to.
@@ -60,6 +60,22 @@ pub struct Target {
 
 fn ssh_port() -> u16 {
     22
+}
+
+/// A line, or an array of them. A bastion's cache of before holds `null` where there is none.
+fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a public key, or an array of public keys")]
+    enum Written {
+        One(String),
+        Many(Vec<String>),
+        None(()),
+    }
+    Ok(match Written::deserialize(deserializer)? {
+        Written::One(line) => vec![line],
+        Written::Many(lines) => lines,
+        Written::None(()) => Vec::new(),
+    })
 }
 
 impl Target {
@@ -160,7 +176,7 @@ fn entry_errors(target: &Target) -> Vec<InventoryError> {
     if target.name.as_str() == ALL || target.groups.contains(ALL) {
         errors.push(InventoryError::ReservedName(format!("target {}", target.name)));
     }
-    if target.host_keys.is_empty() && target.host_ca.is_none() {
+    if target.host_keys.is_empty() && target.host_ca.is_empty() {
         errors.push(InventoryError::NoHostKey(target.name.clone()));
     }
     for key in target.host_keys.iter().chain(&target.host_ca) {
@@ -236,7 +252,7 @@ mod tests {
             port: 22,
             groups: BTreeSet::new(),
             host_keys: vec![KEY.to_owned()],
-            host_ca: None,
+            host_ca: Vec::new(),
             mode,
             literal_principals: BTreeMap::new(),
         }

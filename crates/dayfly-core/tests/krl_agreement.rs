@@ -1,15 +1,17 @@
 //! That OpenSSH and we read the same out of a revocation list, whoever wrote it: `ssh-keygen -Q` on ours, our reader on `ssh-keygen -k`'s, and a real
-//! `sshd` with `RevokedKeys`.
+//! `sshd` with `RevokedKeys`. OpenSSH is the system's, and 10 beside it where it can be had.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
-use dayfly_core::{
-    certificate::krl::Krl,
-    signer::{SeedSigner, Signer},
+use dayfly_core::{certificate::krl::Krl, signer::SeedSigner};
+use dayfly_corpus::{
+    keys::Authority,
+    wire::{Fields, string, without_name},
 };
+use dayfly_tests::peers::peer;
 use proptest::{collection::vec, prelude::*};
 use ssh_key::{
-    Certificate, LineEnding, PrivateKey,
+    Certificate, LineEnding, PrivateKey, PublicKey,
     certificate::{Builder, CertType},
     public::KeyData,
 };
@@ -32,12 +34,31 @@ const BOB: u8 = 11;
 /// Serials at the edges of what the format, JSON and 64 bits hold.
 const EDGES: [u64; 9] = [1, 2, 63, 64, 65, (1 << 53) - 1, 1 << 53, u64::MAX - 1, u64::MAX];
 
+/// Whose key a number stands for. The CAs' are of kinds that OpenSSH verifies quickly: `ssh-keygen -Q` looks at every probe's signature, which with
+/// Ed25519 takes it ten times as long as all the rest of these tests.
+fn authority(seed: u8) -> Option<Authority> {
+    match seed {
+        OURS => Some(Authority::P256),
+        OTHER => Some(Authority::Rsa),
+        _ => None,
+    }
+}
+
+fn blob(seed: u8) -> Vec<u8> {
+    let seeded = || SeedSigner::new(seed).private_key().public_key().to_bytes().unwrap();
+    authority(seed).map_or_else(seeded, |authority| authority.blob().unwrap())
+}
+
+fn public(seed: u8) -> PublicKey {
+    PublicKey::from_bytes(&blob(seed)).unwrap()
+}
+
 fn key(seed: u8) -> KeyData {
-    SeedSigner::new(seed).public_key().clone()
+    public(seed).key_data().clone()
 }
 
 fn line(seed: u8) -> String {
-    SeedSigner::new(seed).private_key().public_key().to_openssh().unwrap()
+    public(seed).to_openssh().unwrap()
 }
 
 fn sha256(seed: u8) -> [u8; 32] {
@@ -51,8 +72,20 @@ fn certificate(authority: &PrivateKey, holder: u8, serial: u64, key_id: &str) ->
     builder.sign(authority).unwrap()
 }
 
-fn by(authority: u8, holder: u8, serial: u64, key_id: &str) -> Certificate {
-    certificate(SeedSigner::new(authority).private_key(), holder, serial, key_id)
+/// The same by one of the two CAs.
+fn by(seed: u8, holder: u8, serial: u64, key_id: &str) -> Certificate {
+    let authority = authority(seed).unwrap();
+    let fields = Fields {
+        holder: without_name(&blob(holder)),
+        serial,
+        key_id: key_id.into(),
+        principals: string(b"deploy"),
+        extensions: Vec::new(),
+        authority: authority.blob().unwrap(),
+        ..Fields::good().unwrap()
+    };
+    let signature = authority.sign_anew(&fields.signed_part()).unwrap();
+    Certificate::from_bytes(&fields.with_signature(&signature)).unwrap()
 }
 
 /// Certificates of two CAs, two holders, and serials and key ids of every sort.
@@ -67,26 +100,30 @@ fn probes() -> Vec<Certificate> {
 /// A directory in which `ssh-keygen` and we meet.
 struct Table {
     directory: TempDir,
+    /// The system's `ssh-keygen`, and that of OpenSSH 10 where it can be had.
+    keygens: Vec<PathBuf>,
 }
 
 impl Table {
     fn new() -> Self {
+        let newer = peer("openssh10").unwrap().map(|programs| programs.join("ssh-keygen"));
+        let keygens = std::iter::once(PathBuf::from("ssh-keygen")).chain(newer).collect();
         let directory = tempfile::tempdir().unwrap();
         for seed in [OURS, OTHER, ALICE, BOB] {
             fs::write(directory.path().join(format!("{seed}.pub")), line(seed)).unwrap();
         }
-        Self { directory }
+        Self { directory, keygens }
     }
 
     fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 
-    fn keygen(&self, arguments: &[&str]) -> Output {
-        Command::new("ssh-keygen").current_dir(self.directory.path()).args(arguments).output().unwrap()
+    fn keygen(&self, program: &Path, arguments: &[&str]) -> Output {
+        Command::new(program).current_dir(self.directory.path()).args(arguments).output().unwrap()
     }
 
-    /// What `ssh-keygen -Q` says of each certificate; `None` if it does not take the list.
+    /// What every `ssh-keygen -Q` says of each certificate; `None` if it does not take the list.
     fn openssh(&self, list: &[u8], certificates: &[Certificate]) -> Option<Vec<bool>> {
         fs::write(self.path("list"), list).unwrap();
         let names: Vec<String> = (0..certificates.len()).map(|n| format!("probe-{n}")).collect();
@@ -94,7 +131,14 @@ impl Table {
             fs::write(self.path(name), certificate.to_openssh().unwrap()).unwrap();
         }
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let output = self.keygen(&[&["-Q", "-f", "list"], names.as_slice()].concat());
+        let mut told = self.keygens.iter().map(|program| self.told_by(program, &names));
+        let first = told.next().unwrap();
+        assert!(told.all(|other| other == first), "OpenSSH does not agree with itself");
+        first
+    }
+
+    fn told_by(&self, program: &Path, names: &[&str]) -> Option<Vec<bool>> {
+        let output = self.keygen(program, &[&["-Q", "-f", "list"], names].concat());
         let text = String::from_utf8(output.stdout).unwrap();
         let told: BTreeMap<&str, bool> = text
             .lines()
@@ -104,15 +148,22 @@ impl Table {
         names.iter().map(|name| told.get(name).copied()).collect()
     }
 
-    /// Has `ssh-keygen -k` write a list, by one specification for each CA (`NONE` is any).
-    fn written_by_openssh(&self, specifications: &[(&str, &str)]) -> Vec<u8> {
+    /// Has every `ssh-keygen -k` write a list, by one specification for each CA (`NONE` is any).
+    fn written_by_openssh(&self, specifications: &[(&str, &str)]) -> Vec<Vec<u8>> {
+        self.keygens.iter().map(|program| self.written_by(program, specifications)).collect()
+    }
+
+    fn written_by(&self, program: &Path, specifications: &[(&str, &str)]) -> Vec<u8> {
         for (n, (authority, text)) in specifications.iter().enumerate() {
             fs::write(self.path("specification"), text).unwrap();
             let update: &[&str] = if n > 0 { &["-u"] } else { &[] };
-            let output = self.keygen(&[&["-k", "-f", "written", "-s", authority, "-z", "7"], update, &["specification"]].concat());
+            let output = self.keygen(program, &[&["-k", "-f", "written", "-s", authority, "-z", "7"], update, &["specification"]].concat());
             assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         }
-        fs::read(self.path("written")).unwrap()
+        let list = fs::read(self.path("written")).unwrap();
+        // An earlier list would be added to.
+        fs::remove_file(self.path("written")).unwrap();
+        list
     }
 
     /// Both judge the same of every probe, and at least one is revoked.
@@ -172,12 +223,13 @@ fn we_read_every_kind_of_section_that_ssh_keygen_writes() {
         &format!("hash: {fingerprint}\n"),
         &format!("key: {}\n", line(OTHER)),
     ] {
-        table.agree(&table.written_by_openssh(&[("1.pub", text)]), &probes);
+        table.written_by_openssh(&[("1.pub", text)]).iter().for_each(|list| table.agree(list, &probes));
     }
-    let list = table.written_by_openssh(&[("1.pub", "serial: 5\nid: al\n"), ("2.pub", "serial: 6-64\n"), ("NONE", "serial: 100\n")]);
-    table.agree(&list, &probes);
-    let krl = Krl::parse(&list).unwrap();
-    assert_eq!((krl.number, krl.certificates().count()), (7, 3));
+    for list in table.written_by_openssh(&[("1.pub", "serial: 5\nid: al\n"), ("2.pub", "serial: 6-64\n"), ("NONE", "serial: 100\n")]) {
+        table.agree(&list, &probes);
+        let krl = Krl::parse(&list).unwrap();
+        assert_eq!((krl.number, krl.certificates().count()), (7, 3));
+    }
 }
 
 #[test]
@@ -200,7 +252,7 @@ fn keys_of_every_type_are_found_by_key_and_by_fingerprint() {
     let table = Table::new();
     for (kind, bits) in [("ed25519", "256"), ("ecdsa", "256"), ("ecdsa", "384"), ("ecdsa", "521"), ("rsa", "3072")] {
         let name = format!("{kind}-{bits}");
-        assert!(table.keygen(&["-q", "-t", kind, "-b", bits, "-N", "", "-f", &name]).status.success());
+        assert!(table.keygen(Path::new("ssh-keygen"), &["-q", "-t", kind, "-b", bits, "-N", "", "-f", &name]).status.success());
         let authority = PrivateKey::read_openssh_file(table.path(&name)).unwrap();
         let probes = [certificate(&authority, ALICE, 5, "alice"), by(OURS, ALICE, 5, "alice")];
         let public = authority.public_key().key_data();
@@ -209,8 +261,7 @@ fn keys_of_every_type_are_found_by_key_and_by_fingerprint() {
         table.agree(&filled(|krl| krl.revoke_fingerprint(fingerprint)), &probes);
         table.agree(&filled(|krl| krl.revoke_serials(Some(public), [5]).unwrap()), &probes);
         let public = format!("{name}.pub");
-        table.agree(&table.written_by_openssh(&[(&public, "serial: 5\n")]), &probes);
-        fs::remove_file(table.path("written")).unwrap();
+        table.written_by_openssh(&[(&public, "serial: 5\n")]).iter().for_each(|list| table.agree(list, &probes));
     }
 }
 
@@ -248,11 +299,13 @@ proptest! {
         probes.extend(others.iter().flat_map(|(serial, id)| [by(OURS, BOB, *serial, id), by(OTHER, BOB, *serial, id)]));
         probes.push(by(OTHER, ALICE, 0, "none"));
         table.agree(&ours, &probes);
+        for theirs in theirs {
         table.agree(&theirs, &probes);
         let comment = "dayfly".len();
         prop_assert!(ours.len() <= theirs.len() + comment, "ours has {} bytes, OpenSSH's {}", ours.len(), theirs.len());
         let (ours, theirs) = (Krl::parse(&ours).unwrap(), Krl::parse(&theirs).unwrap());
         prop_assert!(ours.certificates().eq(theirs.certificates()));
+        }
     }
 }
 

@@ -7,6 +7,7 @@ mod names;
 mod openssh;
 mod options;
 mod signatures;
+mod sshd;
 mod windows;
 
 use crate::{
@@ -79,7 +80,9 @@ impl List {
     fn line(&mut self, name: &str, reason: &str, what: &str, line: String) -> Result<&mut Entry> {
         let reason = (!reason.is_empty()).then(|| reason.to_owned());
         let openssh_reads = !openssh::UNREAD.contains(&name);
-        self.0.push(Entry { name: name.to_owned(), reason, what: what.to_owned(), openssh_reads, line_only: false, line });
+        let (sshd, stricter) = sshd::verdict(name, reason.is_none());
+        let (name, what, stricter) = (name.to_owned(), what.to_owned(), stricter.map(str::to_owned));
+        self.0.push(Entry { name, reason, what, openssh_reads, sshd, stricter, line_only: false, line });
         self.0.last_mut().context("it was just added")
     }
 }

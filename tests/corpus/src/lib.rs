@@ -48,12 +48,29 @@ pub struct Entry {
     pub what: String,
     /// Whether `ssh-keygen -L` reads it. It judges form only.
     pub openssh_reads: bool,
+    /// What `sshd` makes of it, 9.2 and 10 alike, when somebody shows it, with what is trusted and revoked here. It never sees a line.
+    pub sshd: Sshd,
+    /// Why it is refused here although `sshd` would let its holder in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stricter: Option<String>,
     /// Whether the defect is in the line alone, and gone when its bytes travel in the protocol.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub line_only: bool,
     /// The certificate's line.
     #[serde(skip)]
     pub line: String,
+}
+
+/// What `sshd` makes of a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sshd {
+    /// It is no certificate, or does not do.
+    Refuses,
+    /// It would do, and nobody here has the private key to log in with.
+    Takes,
+    /// Its holder is let in.
+    Admits,
 }
 
 #[derive(Serialize, Deserialize)]

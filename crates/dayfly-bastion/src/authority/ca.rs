@@ -1,7 +1,7 @@
 //! The real CA, over HTTPS.
 
 use super::{Answer, Ask, Authority, AuthorityError, PermittedSession};
-use dayfly_api::bastion::{EventBatch, HostCertificate, Inventory};
+use dayfly_api::bastion::{BastionReport, EventBatch, HostCertificate, Inventory};
 use dayfly_client::{Client, ClientError, KeySigner, SessionParameters};
 use dayfly_core::{
     name::{BastionName, TargetName},
@@ -9,7 +9,7 @@ use dayfly_core::{
     target::Mode,
 };
 use ssh_key::{Algorithm, Certificate, PrivateKey};
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 /// How long somebody who wants to log in waits for the CA's answer.
 const PATIENCE: Duration = Duration::from_secs(8);
@@ -71,6 +71,13 @@ impl Authority for CaAuthority {
         Box::pin(async {
             let answer = self.client.inner_host_certificate(&self.bastion, target, &KeySigner::new(key.clone())).await;
             certificate(answer.map_err(meaning)?, key)
+        })
+    }
+
+    fn report_trust<'a>(&'a self, trusted: &'a BTreeSet<String>) -> Answer<'a, ()> {
+        Box::pin(async {
+            let report = BastionReport { trusted: trusted.clone() };
+            self.client.bastion_report(&report).await.map(drop).map_err(meaning)
         })
     }
 

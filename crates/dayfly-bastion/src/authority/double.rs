@@ -14,9 +14,12 @@ use dayfly_core::{
     target::{Mode, Target},
 };
 use ssh_key::{Algorithm, Certificate, PrivateKey, PublicKey};
-use std::sync::{
-    Mutex, PoisonError,
-    atomic::{AtomicBool, AtomicU64, Ordering},
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
 };
 use time::OffsetDateTime;
 
@@ -40,6 +43,8 @@ pub struct AuthorityDouble {
     pub refusal: Mutex<Option<Refusal>>,
     /// What was reported, in its order.
     pub reported: Mutex<Vec<NumberedEvent>>,
+    /// What was reported last of the keys that are trusted.
+    pub trusted: Mutex<Option<BTreeSet<String>>>,
     serial: AtomicU64,
 }
 
@@ -56,6 +61,7 @@ impl AuthorityDouble {
             away: AtomicBool::new(false),
             refusal: Mutex::default(),
             reported: Mutex::default(),
+            trusted: Mutex::default(),
             serial: AtomicU64::new(1_000_000),
         }
     }
@@ -143,6 +149,14 @@ impl Authority for AuthorityDouble {
             let public = key.public_key().clone();
             let unsigned = UnsignedCertificate::inner_host(&self.bastion, target, public, unix_now(), self.serial(), rand::random());
             unsigned.and_then(|unsigned| unsigned.sign(&self.host_ca)).map(|signed| signed.certificate().clone()).map_err(unavailable)
+        })
+    }
+
+    fn report_trust<'a>(&'a self, trusted: &'a BTreeSet<String>) -> Answer<'a, ()> {
+        Box::pin(async {
+            self.reachable()?;
+            *self.trusted.lock().unwrap_or_else(PoisonError::into_inner) = Some(trusted.clone());
+            Ok(())
         })
     }
 

@@ -4,9 +4,11 @@ use dayfly_api::bastion::Inventory as InventoryAnswer;
 use dayfly_core::{
     certificate::{Revocations, Verifier},
     name::BastionName,
+    signature::fingerprint,
     target::Inventory,
 };
 use ssh_key::{PublicKey, public::KeyData};
+use std::collections::BTreeSet;
 
 /// The checked form of an inventory answer.
 #[derive(Debug, Clone, Default)]
@@ -51,6 +53,13 @@ impl Snapshot {
     /// The targets that this bastion may serve.
     pub fn inventory(&self) -> &Inventory {
         &self.inventory
+    }
+
+    /// `SHA256:…` of every CA key that is trusted: the user CA's, and those that certify targets.
+    pub fn trusted(&self) -> BTreeSet<String> {
+        let certifying = self.inventory.iter().flat_map(|target| &target.host_ca);
+        let certifying = certifying.filter_map(|line| PublicKey::from_openssh(line).ok()).map(|key| fingerprint(key.key_data()));
+        self.user_ca.iter().map(fingerprint).chain(certifying).collect()
     }
 
     /// Verifies people's certificates.

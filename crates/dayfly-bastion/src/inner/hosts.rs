@@ -6,12 +6,13 @@ use crate::{
     serving::server_config,
 };
 use dayfly_core::{
+    certificate::Revocations,
     clock::Clock,
     name::TargetName,
     reason::{Reason, Refusal},
 };
 use russh::server::Config;
-use ssh_key::{Certificate, PrivateKey};
+use ssh_key::{Certificate, PrivateKey, public::KeyData};
 use std::{
     collections::HashMap,
     io,
@@ -34,6 +35,7 @@ pub struct InnerHosts {
 struct Host {
     config: Arc<Config>,
     ends_at: u64,
+    signed_by: KeyData,
 }
 
 impl InnerHosts {
@@ -61,6 +63,17 @@ impl InnerHosts {
                 Some(host) if now < host.ends_at => Ok(host.config.clone()),
                 _ => Err(refusal),
             },
+        }
+    }
+
+    /// Has what a revoked key signed made anew when it is next asked for.
+    pub fn forget_revoked(&self, revocations: &Revocations) {
+        for slot in self.hosts.lock().unwrap_or_else(PoisonError::into_inner).values() {
+            // Whoever holds it is renewing it just now.
+            let Ok(mut slot) = slot.try_lock() else { continue };
+            if let Some(host) = slot.as_mut().filter(|host| revocations.cover_key(&host.signed_by)) {
+                host.ends_at = 0;
+            }
         }
     }
 
@@ -105,6 +118,6 @@ fn certificate_path(directory: &Path, target: &TargetName) -> PathBuf {
 }
 
 fn host(key: PrivateKey, certificate: Certificate) -> Host {
-    let ends_at = certificate.valid_before();
-    Host { config: Arc::new(server_config(key, Some(certificate))), ends_at }
+    let (ends_at, signed_by) = (certificate.valid_before(), certificate.signature_key().clone());
+    Host { config: Arc::new(server_config(key, Some(certificate))), ends_at, signed_by }
 }

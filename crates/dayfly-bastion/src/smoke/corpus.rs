@@ -31,13 +31,14 @@ impl House {
     /// What the bastion says of a certificate: nothing, and a session with a command in it; or no, perhaps with words.
     async fn shown(&self, entry: &Entry) -> Result<(), String> {
         let bytes = STANDARD.decode(entry.line.split_ascii_whitespace().nth(1).unwrap_or_default()).unwrap_or_default();
-        let (algorithm, key) = match first_string(&bytes) {
-            name @ Some("ecdsa-sha2-nistp256-cert-v01@openssh.com") => (name, dayfly_corpus::keys::p256_holder().unwrap()),
-            name => (name, dayfly_corpus::keys::ed25519(dayfly_corpus::keys::HOLDER)),
-        };
+        let holders = dayfly_corpus::keys::holders().unwrap();
+        let algorithm = first_string(&bytes);
+        let key = holders.iter().find(|(name, _)| Some(*name) == algorithm).or(holders.first()).map(|(_, key)| key).unwrap();
         let mut client = self.raw().await;
         client.begin_logins().await;
-        client.send(&login(algorithm.unwrap_or("ssh-ed25519-cert-v01@openssh.com"), &bytes, &key)).await;
+        // RSA has other names for what signs than for what is signed with (RFC 8332).
+        let algorithm = algorithm.unwrap_or("ssh-ed25519-cert-v01@openssh.com").replace("ssh-rsa-cert", "rsa-sha2-512-cert");
+        client.send(&login(&algorithm, &bytes, key)).await;
         match client.receive().await.as_deref() {
             Some([message::USERAUTH_SUCCESS, ..]) => {}
             Some([message::USERAUTH_FAILURE, ..]) => return Err(String::new()),

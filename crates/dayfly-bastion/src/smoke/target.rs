@@ -60,7 +60,7 @@ impl TargetServer {
             port: self.address.port(),
             groups: Default::default(),
             host_keys: vec![self.host_key.clone()],
-            host_ca: None,
+            host_ca: Vec::new(),
             mode,
             literal_principals: Default::default(),
         }

@@ -98,6 +98,7 @@ impl Add {
             host_names,
             address: self.address.clone(),
             disabled: false,
+            report: None,
         };
         let about = event(Event::BastionAdded)
             .fact("bastion", &bastion.name)

@@ -7,7 +7,7 @@ use crate::{
     mistake::{Mistake, Mistakes},
     serve::tls,
     signer::{Keyring, secrets::Secrets},
-    store::{Store, StoreError, host::Host, sqlite::SqliteStore},
+    store::{Store, StoreError, host::Host, rotation::RotationRecord, sqlite::SqliteStore},
 };
 use anyhow::bail;
 use clap::Args;
@@ -63,8 +63,8 @@ fn find_mistakes(config: &Path) -> anyhow::Result<(Mistakes, Vec<Mistake>)> {
     let config::Examined { settings, rules, mut mistakes } = config::examine(config);
     let mut warnings = Vec::new();
     if let Some(settings) = settings {
+        mistakes.keep(tls::acceptor(&settings.tls));
         warnings = check_issuers(&settings, config, &mut mistakes);
-        check_keys(&settings, &mut mistakes);
         super::wait(check_store(&settings, rules.as_ref(), config, &mut mistakes))?;
     }
     Ok((mistakes, warnings))
@@ -86,15 +86,19 @@ fn check_issuers(settings: &Settings, config: &Path, mistakes: &mut Mistakes) ->
     settings.federation.iter().flat_map(of_entry).collect()
 }
 
-fn check_keys(settings: &Settings, mistakes: &mut Mistakes) {
-    mistakes.keep(Keyring::load(&settings.keys, &Secrets::of_this_process()));
-    mistakes.keep(tls::acceptor(&settings.tls));
+/// Which of an authority's keys signs is in the store; without one, the configuration's.
+fn check_keys(settings: &Settings, rotations: &[RotationRecord], mistakes: &mut Mistakes) {
+    mistakes.keep(Keyring::load(&settings.keys, &Secrets::of_this_process(), rotations));
 }
 
 async fn check_store(settings: &Settings, rules: Option<&RuleBook>, config: &Path, mistakes: &mut Mistakes) {
     let mistake =
         |error: StoreError| Mistake::new(&settings.store, error.to_string(), "correct that, or make a store with `dayfly-ca init`");
-    let Some(store) = mistakes.keep(SqliteStore::open(&settings.store).map_err(mistake)) else { return };
+    let Some(store) = mistakes.keep(SqliteStore::open(&settings.store).map_err(mistake)) else {
+        check_keys(settings, &[], mistakes);
+        return;
+    };
+    check_keys(settings, &mistakes.keep(store.rotations().await.map_err(mistake)).unwrap_or_default(), mistakes);
     mistakes.keep(check_log(&store, &settings.store).await);
     if let (Some(rules), Some(hosts)) = (rules, mistakes.keep(store.hosts().await.map_err(mistake))) {
         let current = hosts.iter().filter(|host| !host.disabled);

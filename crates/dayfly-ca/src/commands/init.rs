@@ -111,7 +111,7 @@ impl Init {
         let path = self.directory.join("ca.toml");
         let config = Config::load(&path)?;
         let secrets = Secrets::of_this_process();
-        Keyring::load(&config.keys, &secrets)?;
+        Keyring::load(&config.keys, &secrets, &[])?;
         let place = path.display();
         writeln!(out, "made {}\n", self.directory.display())?;
         for (name, purpose) in KEYS {

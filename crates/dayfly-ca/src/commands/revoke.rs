@@ -6,12 +6,11 @@ use crate::{
     revoke::{self, Prepared},
     signer::Keyring,
     signer::secrets::Secrets,
-    store::{Certificate, Revocation},
-    trust::Purpose,
+    store::{Certificate, Revocation, Store},
 };
 use anyhow::Context;
 use clap::{Args, ValueEnum};
-use dayfly_core::{audit::Event, certificate::Revoked, signature::fingerprint};
+use dayfly_core::{audit::Event, certificate::Revoked, rotation::Purpose, signature::fingerprint};
 use serde::Serialize;
 use std::{io::Write, path::Path, str::FromStr};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -144,14 +143,9 @@ fn told_with_remedy(failure: crate::failure::Failure) -> anyhow::Error {
 fn ca_fingerprint(config: &Path, purpose: Purpose) -> anyhow::Result<String> {
     let examined = config::examine(config);
     let Some(settings) = examined.settings else { return Err(examined.mistakes.into()) };
-    let keyring = Keyring::load(&settings.keys, &Secrets::of_this_process())?;
-    let signer = match purpose {
-        Purpose::User => &keyring.user_ca,
-        Purpose::Session => &keyring.session_ca,
-        Purpose::Host => &keyring.host_ca,
-        Purpose::InnerHost => &keyring.inner_host_ca,
-    };
-    Ok(fingerprint(signer.public_key()))
+    let rotations = wait(open_store(config)?.rotations())??;
+    let keyring = Keyring::load(&settings.keys, &Secrets::of_this_process(), &rotations)?;
+    Ok(fingerprint(keyring.signer(purpose).public_key()))
 }
 
 /// What `--json` prints.

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use std::time::Duration;
 
 const HOUR: u64 = 60 * 60;
-const DAY: u64 = 24 * HOUR;
+pub(super) const DAY: u64 = 24 * HOUR;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]

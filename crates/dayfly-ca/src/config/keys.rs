@@ -1,8 +1,10 @@
 //! `[keys]`: where each of the CA's keys is kept.
 
 use crate::mistake::Mistake;
+use dayfly_core::rotation::Purpose;
 use serde::Deserialize;
 use std::{
+    collections::BTreeMap,
     fmt,
     path::{Path, PathBuf},
     time::Duration,
@@ -25,8 +27,22 @@ pub struct Keys {
     pub inner_host_ca: Key,
     /// Signs the log's head.
     pub log: Key,
+    /// Who holds the keys that rotations shall lead to. Where none is named, a rotation makes a file.
+    pub next: BTreeMap<Purpose, Key>,
     /// Whether memory is locked, so that no key reaches the disk as swapped memory.
     pub lock_memory: LockMemory,
+}
+
+impl Keys {
+    /// The key that an authority began with.
+    pub fn of(&self, purpose: Purpose) -> &Key {
+        match purpose {
+            Purpose::User => &self.user_ca,
+            Purpose::Session => &self.session_ca,
+            Purpose::Host => &self.host_ca,
+            Purpose::InnerHost => &self.inner_host_ca,
+        }
+    }
 }
 
 /// One key: where it is kept, and where that is written.

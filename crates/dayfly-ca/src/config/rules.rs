@@ -62,8 +62,7 @@ fn line_of_target(error: &InventoryError, targets: &[Placed<Target>]) -> usize {
         },
         InventoryError::SameAddressTwoModes { second, .. } => (second.as_str(), "address"),
         InventoryError::BadKey { target, key } => {
-            let is_host_ca =
-                |one: &&Placed<Target>| one.value.name == *target && one.value.host_ca.as_ref().is_some_and(|ca| ca.starts_with(key));
+            let is_host_ca = |one: &&Placed<Target>| one.value.name == *target && one.value.host_ca.iter().any(|ca| ca.starts_with(key));
             (target.as_str(), if targets.iter().any(|one| is_host_ca(&one)) { "host_ca" } else { "host_keys" })
         }
         InventoryError::BadAddress(name) => (name.as_str(), "address"),

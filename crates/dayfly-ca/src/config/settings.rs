@@ -1,11 +1,11 @@
 //! Everything in `ca.toml` but the rules: where the CA is reached, and its files.
 
 use super::{
-    FederationSettings, HostRules, Keys, Limits, SignInSettings, TlsFiles,
+    FederationSettings, HostRules, Keys, Limits, RotationRules, SignInSettings, TlsFiles,
     document::{Document, Placed, take_table},
     federation, hosts,
     keys::{self, WrittenKeys},
-    limits, sign_in,
+    limits, rotation, sign_in,
 };
 use crate::mistake::Mistakes;
 use serde::Deserialize;
@@ -16,7 +16,7 @@ use std::{
 use toml::de::DeTable;
 
 /// The tables of `ca.toml`, beside the keys of [`Top`].
-const TABLES: [&str; 10] = ["tls", "keys", "limits", "hosts", "sign_in", "federation", "networks", "geo", "role", "target"];
+const TABLES: [&str; 11] = ["tls", "keys", "limits", "hosts", "rotation", "sign_in", "federation", "networks", "geo", "role", "target"];
 
 /// Everything but the rules.
 #[derive(Debug, Clone)]
@@ -28,6 +28,7 @@ pub(crate) struct Settings {
     pub(crate) keys: Keys,
     pub(crate) limits: Limits,
     pub(crate) hosts: HostRules,
+    pub(crate) rotation: RotationRules,
     pub(crate) sign_in: SignInSettings,
     pub(crate) federation: Vec<FederationSettings>,
 }
@@ -101,6 +102,7 @@ impl Settings {
         let tls = take_table(&mut table, "tls").unwrap_or_else(|| absent(&span));
         let keys = take_table(&mut table, "keys").unwrap_or_else(|| absent(&span));
         let limits = take_table(&mut table, "limits").unwrap_or_else(|| absent(&span));
+        let rotation = rotation::read(document, take_table(&mut table, "rotation").unwrap_or_else(|| absent(&span)), mistakes);
         ["hosts", "sign_in", "federation"].into_iter().for_each(|read| drop(table.remove(read)));
         let top: Option<Top> = document.read_table(toml::Spanned::new(span, table), "the file", &TOP, mistakes).map(Placed::into_value);
         let tls: Option<Tls> = document.read_table(tls, "[tls]", &["certificate", "key"], mistakes).map(Placed::into_value);
@@ -115,6 +117,7 @@ impl Settings {
             store: beside(top.store),
             tls: TlsFiles { certificate: beside(tls.certificate), key: beside(tls.key) },
             keys,
+            rotation: rotation::rules(rotation?, limits.as_ref()?),
             limits: limits?,
             hosts: hosts?,
             sign_in: sign_in?,

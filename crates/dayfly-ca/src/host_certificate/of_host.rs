@@ -1,6 +1,6 @@
 //! An enrolled host's certificate, for names that it was enrolled with and that are nobody else's.
 
-use super::{Kind, finish, or_logged};
+use super::{finish, or_logged};
 use crate::{
     authority::{Authority, random_nonce, random_serial},
     failure::Failure,
@@ -15,6 +15,7 @@ use dayfly_core::{
     certificate::UnsignedCertificate,
     certified_name::CertifiedName,
     reason::{Reason, Refusal},
+    rotation::Purpose,
 };
 use ssh_key::PublicKey;
 use std::{collections::BTreeSet, net::IpAddr};
@@ -48,7 +49,7 @@ async fn certify(
     let unsigned = UnsignedCertificate::enrolled_host(&host.name, &names, public_key, ttl, now, random_serial(), random_nonce())?;
     let certificate = HostCertificateHeld { serial: unsigned.serial(), ends_at: unsigned.validity().before() };
     let change = Change::NoteHostCertificate(HostCertificateNote { host: host.name.clone(), certificate });
-    finish(authority, unsigned, Kind::Host, change, about(authority.event(Event::HostCertificateIssued, Outcome::Done))).await
+    finish(authority, unsigned, Purpose::Host, change, about(authority.event(Event::HostCertificateIssued, Outcome::Done))).await
 }
 
 /// The names that a certificate of this host holds: those that were asked for, if they are its own, or all of them. A name that has become a target's, a

@@ -5,7 +5,7 @@
 use crate::{
     installation::{ALICE, DB1, FRESH, HOST_CA, Installation, MALLORY, ORIGIN, WEB1_TOKEN, host, line, request_signature},
     store::{Change, Store},
-    trust::{Purpose as Authority, ca_key},
+    trust::ca_keys,
 };
 use axum::{body::Body, http::Request};
 use dayfly_api::{
@@ -20,6 +20,7 @@ use dayfly_core::{
     clock::Clock,
     policy::sample,
     reason::Reason,
+    rotation::Purpose as Authority,
     signed_request::{CHALLENGE_HEADER, Purpose, SIGNATURE_HEADER, SignedRequest},
     signer::{SeedSigner, Signer},
 };
@@ -181,7 +182,7 @@ async fn row_29_a_recorded_target_is_told_of_the_session_ca_and_the_bastions_alo
     let ca = Installation::new();
     let setup: HostSetup = call(&ca, DB1, "GET", path::HOST_SETUP, "").await.unwrap();
     let logins = setup.logins.unwrap();
-    assert_eq!(logins.trusted_ca, [ca_key(&ca.authority().keyring, Authority::Session).unwrap()]);
+    assert_eq!(logins.trusted_ca, ca_keys(ca.authority(), Authority::Session).await.unwrap());
     let accounts = serde_json::to_value(&logins.accounts).unwrap();
     assert_eq!(accounts, json!({"deploy": ["deploy@db1"]}));
     // `gate` serves everything, `side` only the web.
@@ -196,12 +197,25 @@ async fn row_29_a_recorded_target_is_told_of_the_session_ca_and_the_bastions_alo
 }
 
 #[tokio::test]
+async fn a_host_whose_target_is_gone_is_refused_in_the_log() {
+    let ca = Installation::new();
+    let mut db1 = ca.host_call("db1").await.host;
+    db1.target = Some("gone1".parse().unwrap());
+    ca.store.put_host(db1);
+    assert_eq!(call::<HostSetup>(&ca, DB1, "GET", path::HOST_SETUP, "").await.unwrap_err(), "unknown_target");
+    let events = ca.store.events();
+    let event = events.last().unwrap();
+    assert_eq!((event.event, event.reason), (Event::RequestRefused, Some(Reason::UnknownTarget)));
+    assert_eq!((event.facts["caller"].as_str(), event.facts["path"].as_str()), ("db1", path::HOST_SETUP));
+}
+
+#[tokio::test]
 async fn a_passthrough_target_is_told_of_the_user_ca() {
     let ca = Installation::new();
     let body = json!({"token": WEB1_TOKEN}).to_string();
     let setup: HostSetup = call(&ca, FRESH, "POST", path::HOST_ENROLLMENT_PREVIEW, &body).await.unwrap();
     let logins = setup.logins.unwrap();
-    assert_eq!(logins.trusted_ca, [ca_key(&ca.authority().keyring, Authority::User).unwrap()]);
+    assert_eq!(logins.trusted_ca, ca_keys(ca.authority(), Authority::User).await.unwrap());
     assert_eq!(logins.from, None);
     assert_eq!(setup.stale_after_seconds, 3600);
     // A look costs nothing.

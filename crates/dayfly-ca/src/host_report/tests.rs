@@ -48,7 +48,7 @@ async fn what_is_no_report_is_refused() {
     let ca = Installation::new();
     let call = ca.host_call("db1").await;
     let good = report(1, &"a".repeat(64));
-    let long = (0..65).map(|n| format!("SHA256:{n:043}")).collect();
+    let long = (0..1025).map(|n| format!("SHA256:{n:043}")).collect();
     for bad in [
         report(1, "a"),
         report(1, &"A".repeat(64)),

@@ -6,10 +6,13 @@ use super::{
     etag,
     problem::HttpProblem,
 };
-use crate::{bastion_events, bastion_inventory, failure::Failure, host_certificate};
+use crate::{bastion_events, bastion_inventory, bastion_report, failure::Failure, host_certificate};
 use axum::{Json, extract::State, http::HeaderMap, response::Response};
 use dayfly_api::{
-    bastion::{EventBatch, EventReceipt, HostCertificate, HostCertificateRequest, InnerHostCertificateRequest, Inventory},
+    bastion::{
+        BastionReceipt, BastionReport, EventBatch, EventReceipt, HostCertificate, HostCertificateRequest, InnerHostCertificateRequest,
+        Inventory,
+    },
     path,
     problem::Problem,
 };
@@ -62,6 +65,20 @@ pub(super) async fn inner_host_certificate(
     Payload(asked): Payload<InnerHostCertificateRequest>,
 ) -> Result<Json<HostCertificate>, HttpProblem> {
     Ok(Json(host_certificate::for_target(&service.authority, &bastion, &asked).await?))
+}
+
+/// Reports which keys the bastion trusts.
+#[utoipa::path(
+    post, path = path::BASTION_REPORT, tag = "bastion", request_body = BastionReport,
+    security(("signed" = [])),
+    responses((status = 200, body = BastionReceipt), (status = "default", body = Problem, content_type = "application/problem+json"))
+)]
+pub(super) async fn report(
+    State(service): State<Arc<Service>>,
+    bastion: ByBastion,
+    Payload(report): Payload<BastionReport>,
+) -> Result<Json<BastionReceipt>, HttpProblem> {
+    Ok(Json(bastion_report::note(&service.authority, &bastion.bastion, report).await?))
 }
 
 /// Reports what happened at the bastion, in order. Sending a batch again changes nothing.

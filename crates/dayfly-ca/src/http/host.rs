@@ -66,7 +66,11 @@ pub(super) async fn certificate(
     responses((status = 200, body = HostSetup), (status = "default", body = Problem, content_type = "application/problem+json"))
 )]
 pub(super) async fn setup(State(service): State<Arc<Service>>, call: ByHost) -> Result<Json<HostSetup>, HttpProblem> {
-    Ok(Json(host_setup::setup(&service.authority, &call.host).await?))
+    let answer = host_setup::setup(&service.authority, &call.host).await;
+    if let Err(Failure::Refused(refusal)) = &answer {
+        service.refused.log_host(&service.authority, &call, ("GET", path::HOST_SETUP), refusal).await;
+    }
+    Ok(Json(answer?))
 }
 
 /// Reports which revocation list and which keys the host holds.

@@ -48,6 +48,7 @@ pub fn json() -> &'static str {
         bastion::inventory,
         bastion::host_certificate,
         bastion::inner_host_certificate,
+        bastion::report,
         bastion::events,
         host::enroll,
         host::preview,

@@ -1,7 +1,7 @@
 //! What anybody may know: whom to trust, whether the CA works, and a challenge to begin with. The only routes that nobody signs.
 
 use super::{Service, etag, openapi, problem, problem::HttpProblem};
-use crate::trust::{self, Purpose};
+use crate::trust;
 use axum::{
     Json, Router,
     extract::{Path, State},
@@ -10,6 +10,7 @@ use axum::{
     routing::get,
 };
 use dayfly_api::{path, problem::Problem, trust::Trust};
+use dayfly_core::rotation::Purpose;
 use std::sync::Arc;
 
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -68,7 +69,7 @@ pub(super) async fn known_hosts(State(service): State<Arc<Service>>) -> Result<R
     Ok(([(header::CONTENT_TYPE, TEXT)], text).into_response())
 }
 
-/// One authority's public key: `user`, `session`, `host` or `inner-host`.
+/// One authority's public keys, a line each: `user`, `session`, `host` or `inner-host`. There are two while one gives way to the other.
 #[utoipa::path(
     get, path = path::CA_KEY, tag = "trust", params(("purpose" = String, Path, description = "`user`, `session`, `host` or `inner-host`")),
     responses(
@@ -78,8 +79,8 @@ pub(super) async fn known_hosts(State(service): State<Arc<Service>>) -> Result<R
 )]
 pub(super) async fn ca_key(State(service): State<Arc<Service>>, Path(purpose): Path<String>) -> Result<Response, HttpProblem> {
     let Ok(purpose) = purpose.parse::<Purpose>() else { return Err(problem::not_found().await) };
-    let line = trust::ca_key(&service.authority.keyring, purpose)?;
-    Ok(([(header::CONTENT_TYPE, TEXT)], line + "\n").into_response())
+    let text: String = trust::ca_keys(&service.authority, purpose).await?.into_iter().map(|line| line + "\n").collect();
+    Ok(([(header::CONTENT_TYPE, TEXT)], text).into_response())
 }
 
 /// The key revocation list (OpenSSH PROTOCOL.krl). Answers 304 to an `If-None-Match` that still fits.

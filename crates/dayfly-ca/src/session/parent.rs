@@ -10,6 +10,7 @@ use dayfly_core::{
     certificate::{KeyId, VerifiedCertificate, Verifier, parse},
     identity::{Evidence, Identity, Proof},
     reason::{Reason, Refusal},
+    rotation::Purpose,
     validity::BACKDATE_SECONDS,
 };
 
@@ -31,8 +32,8 @@ impl Parent {
             None => None,
         };
         let revocations = authority.revocations.current().await?;
-        let authorities = std::slice::from_ref(authority.keyring.user_ca.public_key());
-        let certificate = Verifier { authorities, revocations: &revocations }.user(&certificate, now, asked.peer)?;
+        let user_ca = authority.keyring.of(Purpose::User);
+        let certificate = Verifier { authorities: &user_ca.trusted, revocations: &revocations }.user(&certificate, now, asked.peer)?;
         let id = id.filter(|id| id.session.is_none()).ok_or_else(|| not_issued(certificate.serial()))?;
         Ok(Self { certificate, id, person })
     }

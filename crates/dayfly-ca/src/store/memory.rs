@@ -2,10 +2,13 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod rotation;
+
 use super::{
     Answer, Bastion, Certificate, Change, ListRecord, Person, Position, Revocation, RevocationState, RevokedSerials, Row, Session, Store,
     StoreError, Unique,
     host::{Host, HostKey, HostReportHeld, HostReportNote, HostToken},
+    rotation::RotationRecord,
     sign_in::{Holder, NewSignIn, SignIn},
 };
 use dayfly_core::{
@@ -14,6 +17,7 @@ use dayfly_core::{
     identity::Subject,
     log_link::Chain,
     name::{BastionName, HostName},
+    rotation::Purpose,
 };
 use std::{
     collections::BTreeMap,
@@ -40,6 +44,7 @@ struct Memory {
     bastion_events: BTreeMap<BastionName, u64>,
     revocations: Vec<Revocation>,
     list: Option<ListRecord>,
+    rotations: Vec<RotationRecord>,
     fails: Option<fn(Event) -> bool>,
 }
 
@@ -170,6 +175,10 @@ impl Memory {
                 self.list = Some(list);
                 Ok(true)
             }
+            Change::BeginRotation(record) => self.begin_rotation(*record),
+            Change::StepRotation(step) => self.step_rotation(step),
+            Change::RotateDespite { purpose, names } => self.rotate_despite(purpose, names),
+            Change::NoteBastionReport { bastion, report } => self.note_bastion_report(&bastion, report),
             Change::BastionEvent { bastion, number } => {
                 let last = self.bastion_events.entry(bastion.clone()).or_default();
                 let expected = *last + 1;
@@ -390,6 +399,14 @@ impl Store for MemoryStore {
         now(Ok(self.memory().list.clone()))
     }
 
+    fn rotations(&self) -> Answer<'_, Vec<RotationRecord>> {
+        now(Ok(self.memory().rotations.clone()))
+    }
+
+    fn last_end(&self, purpose: Purpose) -> Answer<'_, u64> {
+        now(Ok(self.memory().last_end(purpose)))
+    }
+
     fn last_bastion_event<'a>(&'a self, bastion: &'a BastionName) -> Answer<'a, u64> {
         now(Ok(self.memory().bastion_events.get(bastion).copied().unwrap_or(0)))
     }
@@ -427,6 +444,7 @@ mod tests {
         a_host_enrols_once_by_its_token
         a_hosts_key_is_nobody_elses_until_it_is_given_up
         a_report_that_tells_nothing_new_is_noted_without_an_event
+        an_authority_has_one_rotation_at_a_time_and_a_step_is_taken_once
         a_sign_in_makes_its_holder_known_and_ends_once
         row_15_a_name_belongs_to_one_account
         row_15_a_token_is_used_once_until_it_ends

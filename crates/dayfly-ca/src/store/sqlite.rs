@@ -10,6 +10,7 @@
 //! | `host` | hosts: changes and questions |
 //! | `readers` | a few connections that only read |
 //! | `query` | the questions, as SQL |
+//! | `rotation` | rotations, and what bastions trust |
 //! | `sign_in` | keys that are signed in: changes and questions |
 //! | `revocation` | what is revoked, and which certificates that covers |
 //!
@@ -18,9 +19,9 @@
 
 use super::{
     Answer, Bastion, Certificate, Change, ListRecord, Person, Position, Revocation, RevocationState, RevokedSerials, Row, Store,
-    StoreError, host::Host, sign_in::SignIn,
+    StoreError, host::Host, rotation::RotationRecord, sign_in::SignIn,
 };
-use dayfly_core::{audit::AuditEvent, certificate::Revoked, identity::Subject, name::BastionName};
+use dayfly_core::{audit::AuditEvent, certificate::Revoked, identity::Subject, name::BastionName, rotation::Purpose};
 use readers::Readers;
 use rusqlite::Connection;
 use std::path::Path;
@@ -33,6 +34,7 @@ mod host;
 mod query;
 mod readers;
 mod revocation;
+mod rotation;
 mod schema;
 mod sign_in;
 mod writer;
@@ -131,6 +133,14 @@ impl Store for SqliteStore {
 
     fn published_list(&self) -> Answer<'_, Option<ListRecord>> {
         Box::pin(self.readers.look_up(revocation::published_list))
+    }
+
+    fn rotations(&self) -> Answer<'_, Vec<RotationRecord>> {
+        Box::pin(self.readers.look_up(rotation::all))
+    }
+
+    fn last_end(&self, purpose: Purpose) -> Answer<'_, u64> {
+        self.ask(move |connection| rotation::last_end(connection, purpose))
     }
 
     fn last_bastion_event<'a>(&'a self, bastion: &'a BastionName) -> Answer<'a, u64> {

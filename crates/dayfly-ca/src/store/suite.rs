@@ -1,5 +1,7 @@
 //! What every store must do. Each case takes an empty store; [`store_suite!`] runs them all over one kind of store.
 
+mod rotation;
+
 use super::{
     Bastion, Certificate, Change, ListRecord, Minted, Person, PersonKey, Revocation, RevokedSerials, Session, Store, StoreError, Unique,
 };
@@ -60,9 +62,11 @@ macro_rules! store_suite {
             a_sign_in_makes_its_holder_known_and_ends_once
             row_15_a_name_belongs_to_one_account
             row_15_a_token_is_used_once_until_it_ends
+            an_authority_has_one_rotation_at_a_time_and_a_step_is_taken_once
         }
     };
 }
+pub(crate) use rotation::an_authority_has_one_rotation_at_a_time_and_a_step_is_taken_once;
 pub(crate) use store_suite;
 
 const NOW: OffsetDateTime = datetime!(2026-01-02 03:04:05 UTC);
@@ -99,6 +103,7 @@ fn bastion(name: &str, key: &str) -> Bastion {
         host_names: BTreeSet::from(["bastion.example.org".to_owned()]),
         address: Some("bastion.example.org:22".to_owned()),
         disabled: false,
+        report: None,
     }
 }
 

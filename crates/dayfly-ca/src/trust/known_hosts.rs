@@ -1,29 +1,29 @@
 //! Lines for `known_hosts` (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT): which names each authority is good for, and none of them for any other.
 
 use crate::store::Bastion;
-use dayfly_core::target::{Inventory, Mode, Target};
+use dayfly_core::target::{Mode, Target};
 use std::collections::BTreeSet;
 
 /// The port that is not written down.
 const SSH_PORT: &str = "22";
 
 /// Bastions by the host CA, recorded targets by the inner-host CA, passthrough targets by their own host CA or keys. The keys are OpenSSH lines.
-pub fn known_hosts(bastions: &[Bastion], inventory: &Inventory, host_ca: &str, inner_host_ca: &str) -> Vec<String> {
-    let bastions = bastions.iter().filter(|bastion| !bastion.disabled).map(|bastion| authority(&bastion_names(bastion), host_ca));
-    let targets = inventory.iter().flat_map(|target| match target.mode {
-        Mode::Record => vec![authority(target.name.as_str(), inner_host_ca)],
+pub fn known_hosts(bastions: &[Bastion], targets: &[Target], host_ca: &[String], inner_host_ca: &[String]) -> Vec<String> {
+    let bastions = bastions.iter().filter(|bastion| !bastion.disabled).flat_map(|bastion| authorities(&bastion_names(bastion), host_ca));
+    let targets = targets.iter().flat_map(|target| match target.mode {
+        Mode::Record => authorities(target.name.as_str(), inner_host_ca),
         Mode::Passthrough => own_keys(target),
     });
     bastions.chain(targets).collect()
 }
 
-fn authority(names: &str, key: &str) -> String {
-    format!("@cert-authority {names} {key}")
+fn authorities(names: &str, keys: &[String]) -> Vec<String> {
+    keys.iter().map(|key| format!("@cert-authority {names} {key}")).collect()
 }
 
 fn own_keys(target: &Target) -> Vec<String> {
     let keys = target.host_keys.iter().map(|key| format!("{} {key}", target.name));
-    target.host_ca.iter().map(|key| authority(target.name.as_str(), key)).chain(keys).collect()
+    authorities(target.name.as_str(), &target.host_ca).into_iter().chain(keys).collect()
 }
 
 /// Every name that its host certificate holds, as `ssh` looks it up: with the port where that is not 22 (`HostKeyAlias` leaves it out).
@@ -51,20 +51,25 @@ mod tests {
             host_names: BTreeSet::from(["127.0.0.1".to_owned()]),
             address: address.map(str::to_owned),
             disabled,
+            report: None,
         }
     }
 
     #[test]
     fn each_name_is_trusted_to_one_authority() {
         let inventory = sample::inventory();
-        let lines = known_hosts(&[gate(Some("127.0.0.1:2222"), false)], &inventory, "HOST", "INNER");
+        let targets: Vec<Target> = inventory.iter().cloned().collect();
+        let (host, inner) = (["HOST".to_owned()], ["INNER".to_owned(), "NEXT".to_owned()]);
+        let lines = known_hosts(&[gate(Some("127.0.0.1:2222"), false)], &targets, &host, &inner);
         let key = &inventory.get("web1").unwrap().host_keys[0];
         assert_eq!(
             lines,
             [
                 "@cert-authority 127.0.0.1,gate,[127.0.0.1]:2222,[gate]:2222 HOST",
                 "@cert-authority db1 INNER",
+                "@cert-authority db1 NEXT",
                 "@cert-authority db2 INNER",
+                "@cert-authority db2 NEXT",
                 &format!("web1 {key}"),
             ]
         );
@@ -72,9 +77,9 @@ mod tests {
 
     #[test]
     fn port_22_is_not_written_and_a_disabled_bastion_is_not_trusted() {
-        let inventory = Inventory::default();
-        assert_eq!(known_hosts(&[gate(Some("127.0.0.1:22"), false)], &inventory, "HOST", "INNER"), ["@cert-authority 127.0.0.1,gate HOST"]);
-        assert_eq!(known_hosts(&[gate(None, false)], &inventory, "HOST", "INNER"), ["@cert-authority 127.0.0.1,gate HOST"]);
-        assert!(known_hosts(&[gate(None, true)], &inventory, "HOST", "INNER").is_empty());
+        let of = |gate| known_hosts(&[gate], &[], &["HOST".to_owned()], &[]);
+        assert_eq!(of(gate(Some("127.0.0.1:22"), false)), ["@cert-authority 127.0.0.1,gate HOST"]);
+        assert_eq!(of(gate(None, false)), ["@cert-authority 127.0.0.1,gate HOST"]);
+        assert!(of(gate(None, true)).is_empty());
     }
 }

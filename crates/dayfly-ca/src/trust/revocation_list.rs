@@ -14,10 +14,11 @@ use dayfly_core::{
         Revocations,
         krl::{Krl, KrlError},
     },
+    rotation::Purpose,
     signed_request::hex,
 };
 use sha2::{Digest, Sha256};
-use ssh_key::{Fingerprint, public::KeyData};
+use ssh_key::Fingerprint;
 use std::sync::Arc;
 use tokio::sync::Mutex;
 
@@ -63,25 +64,26 @@ pub async fn revocation_list(authority: &Authority) -> Result<Arc<RevocationList
 async fn contents(authority: &Authority, now: u64) -> Result<Krl, Failure> {
     let serials = authority.store.revoked_serials(now).await?;
     let revocations = authority.revocations.current().await?;
-    let keyring = &authority.keyring;
-    let (user, session) = (keyring.user_ca.public_key(), keyring.session_ca.public_key());
-    let all = [user, session, keyring.host_ca.public_key(), keyring.inner_host_ca.public_key()];
+    // Which of two keys signed what is not asked: while a rotation is under way, what is revoked stands under both.
     let mut krl = Krl::new(0, 0, "dayfly");
-    krl.revoke_serials(Some(user), serials.certificates).map_err(unwritable)?;
-    krl.revoke_serials(Some(session), serials.sessions).map_err(unwritable)?;
-    for authority in all {
-        krl.revoke_serials(Some(authority), serials.others.iter().copied()).map_err(unwritable)?;
+    for purpose in Purpose::ALL {
+        for key in &authority.keyring.of(purpose).trusted {
+            let own: &[u64] = match purpose {
+                Purpose::User => &serials.certificates,
+                Purpose::Session => &serials.sessions,
+                Purpose::Host | Purpose::InnerHost => &[],
+            };
+            krl.revoke_serials(Some(key), own.iter().chain(&serials.others).copied()).map_err(unwritable)?;
+            for key_id in &revocations.key_ids {
+                krl.revoke_key_id(Some(key), key_id).map_err(unwritable)?;
+            }
+        }
     }
-    by_key_id_and_key(&mut krl, &all, &revocations)?;
+    by_key(&mut krl, &revocations)?;
     Ok(krl)
 }
 
-fn by_key_id_and_key(krl: &mut Krl, authorities: &[&KeyData], revocations: &Revocations) -> Result<(), Failure> {
-    for authority in authorities {
-        for key_id in &revocations.key_ids {
-            krl.revoke_key_id(Some(authority), key_id).map_err(unwritable)?;
-        }
-    }
+fn by_key(krl: &mut Krl, revocations: &Revocations) -> Result<(), Failure> {
     for key in &revocations.keys {
         match key.parse::<Fingerprint>() {
             Ok(Fingerprint::Sha256(digest)) => krl.revoke_fingerprint(digest),

@@ -112,9 +112,9 @@ async fn by_token(source: &TokenSource, arguments: &Arguments, context: &Context
     if let Place::Files(files) = &place {
         files.check_replaceable()?;
     }
-    let connection = token::connect(source, &arguments.token, context).await?;
+    let mut connection = token::connect(source, &arguments.token, context).await?;
     let _lock = connection.state.lock(|| waiting(context))?;
-    Ok(context.output.report(&issue(&connection, &place, &wanted, arguments).await?)?)
+    Ok(context.output.report(&issue(&mut connection, context, &place, &wanted, arguments).await?)?)
 }
 
 fn place(arguments: &Arguments) -> Result<Place, Failure> {
@@ -146,12 +146,12 @@ async fn by_login(arguments: &Arguments, context: &Context<'_>) -> Result<(), Fa
     if connection.login.has_ended(now()) {
         connection = renewed(connection, context).await?;
     }
-    let mut issued = issue(&connection, &place, &wanted, arguments).await;
+    let mut issued = issue(&mut connection, context, &place, &wanted, arguments).await;
     if connection.login.is_sign_in() && issued.as_ref().is_err_and(|failure| matches!(failure.kind, Kind::SignInNeeded | Kind::NotLoggedIn))
     {
         // Ended by the CA before its time, or by another clock.
         connection = renewed(connection, context).await?;
-        issued = issue(&connection, &place, &wanted, arguments).await;
+        issued = issue(&mut connection, context, &place, &wanted, arguments).await;
     }
     let issued = match issued {
         Err(failure) if failure.kind == Kind::Refused => {
@@ -185,7 +185,13 @@ fn still_good(connection: &Connection, place: &Place, wanted: &Wanted) -> Result
     })
 }
 
-async fn issue(connection: &Connection, place: &Place, wanted: &Wanted, arguments: &Arguments) -> Result<Answer, Failure> {
+async fn issue(
+    connection: &mut Connection,
+    context: &Context<'_>,
+    place: &Place,
+    wanted: &Wanted,
+    arguments: &Arguments,
+) -> Result<Answer, Failure> {
     if let Place::Files(files) = place {
         files.check_replaceable()?;
     }
@@ -198,19 +204,19 @@ async fn issue(connection: &Connection, place: &Place, wanted: &Wanted, argument
     };
     let (certificate, issued) = match place {
         Place::Beside(files, signer) => {
-            let (certificate, issued) = certify(connection, &parameters, signer.as_ref()).await?;
+            let (certificate, issued) = certify(connection, context, &parameters, signer.as_ref()).await?;
             files.write_certificate(&issued.certificate)?;
             (certificate, issued)
         }
         Place::Files(files) => {
             let key = new_key(wanted)?;
-            let (certificate, issued) = certify(connection, &parameters, &KeySigner::new(key.clone())).await?;
+            let (certificate, issued) = certify(connection, context, &parameters, &KeySigner::new(key.clone())).await?;
             files.write(&key, &issued.certificate)?;
             (certificate, issued)
         }
         Place::Agent(agent) => {
             let key = new_key(wanted)?;
-            let (certificate, issued) = certify(connection, &parameters, &KeySigner::new(key.clone())).await?;
+            let (certificate, issued) = certify(connection, context, &parameters, &KeySigner::new(key.clone())).await?;
             agent::store(agent, connection, &key, &certificate, &issued, &wanted.label())?;
             (certificate, issued)
         }
@@ -220,13 +226,17 @@ async fn issue(connection: &Connection, place: &Place, wanted: &Wanted, argument
 
 /// Asks the CA, and checks what it gave.
 async fn certify(
-    connection: &Connection,
+    connection: &mut Connection,
+    context: &Context<'_>,
     parameters: &CertificateParameters,
     key: &dyn RequestSigner,
 ) -> Result<(Certificate, IssuedCertificate), Failure> {
     let issued = connection.client.certificate(parameters, key).await?;
     let certificate = parse(&issued.certificate)
         .map_err(|refusal| Failure::new(Kind::Failed, "the CA gave a certificate that cannot be read").because(refusal.message))?;
+    for problem in connection.catch_up_with(&issued.authorities).await? {
+        context.output.notice(&format!("dayfly: {problem}"))?;
+    }
     certificate::check_issued(&certificate, key.public_key(), &keys(&connection.trust.user_ca))?;
     Ok((certificate, issued))
 }

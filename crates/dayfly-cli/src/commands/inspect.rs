@@ -18,6 +18,9 @@ use zeroize::Zeroizing;
 /// The largest file that is read, in bytes: that of the largest revocation list.
 const LARGEST_FILE: u64 = LARGEST_KRL as u64;
 
+/// How many of the lines that cannot be read are told of, so that a file of nothing else does not fill a screen.
+const MOST_CAUSES: usize = 10;
+
 /// What the name of every certificate's algorithm ends in.
 const CERTIFICATE: &[u8] = b"-cert-v01@openssh.com";
 
@@ -96,7 +99,12 @@ fn judged(path: &Path, is_empty: bool, unreadable: &[String]) -> Option<Failure>
             Failure::new(Kind::Failed, format!("{shown} holds no certificate and no public key"))
                 .remedy("name a file such as ~/.ssh/id_ed25519-cert.pub"),
         ),
-        (_, causes) => Some(Failure::new(Kind::Failed, format!("{shown} holds something that cannot be read")).because(causes.join("; "))),
+        (_, causes) => {
+            let more = causes.len().saturating_sub(MOST_CAUSES);
+            let more = (more > 0).then(|| format!("and {more} more"));
+            let causes: Vec<&str> = causes.iter().take(MOST_CAUSES).map(String::as_str).chain(more.as_deref()).collect();
+            Some(Failure::new(Kind::Failed, format!("{shown} holds something that cannot be read")).because(causes.join("; ")))
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use crate::{
     login::{self, Login},
     output::{Lines, Report},
     sign_in::{self, Wishes},
+    ssh_config::files::KnownHostsFiles,
     state::State,
 };
 use dayfly_api::person::WhoAmI;
@@ -153,6 +154,9 @@ async fn by_key(arguments: &Arguments, place: &Place, state: &State, context: &C
     }
     let login =
         Login { url: client.origin().to_owned(), pin: place.pin.clone(), identity: identity.key.clone(), subject: who.subject.clone() };
+    for problem in KnownHostsFiles::refresh(state, &trust.known_hosts)? {
+        context.output.notice(&format!("dayfly: {problem}"))?;
+    }
     login.write(state, &trust)?;
     let (identity, home) = (identity.describe(), context.home.clone());
     let answer = Answer { url: login.url, pinned: login.pin.is_some(), identity, who, home, lives_seconds: None };

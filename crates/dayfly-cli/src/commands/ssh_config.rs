@@ -4,8 +4,11 @@ use super::{Context, cert::IN_AGENT};
 use crate::{
     error::{Failure, Kind},
     output::{Form, Lines, Report},
-    ssh_config::{Keys, Places, SshConfigError, known_hosts, ssh_config},
-    state::private_file::{self, PRIVATE},
+    ssh_config::{
+        Keys, Places, SshConfigError,
+        files::{KnownHostsFiles, write},
+        known_hosts, ssh_config,
+    },
 };
 use serde::Serialize;
 use std::{
@@ -46,7 +49,7 @@ struct Answer {
 }
 
 pub(super) async fn run(arguments: &Arguments, context: &Context<'_>) -> Result<(), Failure> {
-    let connection = context.connect()?;
+    let mut connection = context.connect()?;
     let home = absolute(connection.state.path())?;
     let places = Places {
         known_hosts: match &arguments.known_hosts {
@@ -58,14 +61,22 @@ pub(super) async fn run(arguments: &Arguments, context: &Context<'_>) -> Result<
             None => Keys::Agent(home.join(IN_AGENT)),
         },
     };
-    let trust = connection.fresh_trust().await?;
+    for problem in connection.catch_up().await? {
+        context.output.notice(&format!("dayfly: {problem}"))?;
+    }
     let destinations = connection.client.destinations().await?;
     let login = connection.login.subject.name().as_str();
-    let known_hosts = known_hosts(&trust.known_hosts).map_err(unusable)?;
+    let known_hosts = known_hosts(&connection.trust.known_hosts).map_err(unusable)?;
     let config = ssh_config(&destinations, login, &places).map_err(unusable)?;
     let config_file = if arguments.write { Some(home.join(CONFIG_FILE)) } else { arguments.out.as_deref().map(absolute).transpose()? };
     // The configuration is of no use without the keys that it names.
     write(&places.known_hosts, &known_hosts)?;
+    if !KnownHostsFiles::remember(&connection.state, &places.known_hosts)? {
+        let path = places.known_hosts.display();
+        context
+            .output
+            .notice(&format!("dayfly: {path} is one file too many to be kept up to date: write it again when the CA has other keys"))?;
+    }
     if let Some(path) = &config_file {
         write(path, &config)?;
     }
@@ -79,12 +90,6 @@ pub(super) async fn run(arguments: &Arguments, context: &Context<'_>) -> Result<
 
 fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     std::path::absolute(path).map_err(|error| Failure::new(Kind::Usage, format!("{} is not a path", path.display())).because(error))
-}
-
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    let failed = || Failure::new(Kind::Failed, format!("{} cannot be written", path.display()));
-    let (Some(directory), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else { return Err(failed()) };
-    private_file::write_together(directory, &[(name, text.as_bytes(), PRIVATE)]).map_err(|error| failed().because(error))
 }
 
 fn unusable(error: SshConfigError) -> Failure {

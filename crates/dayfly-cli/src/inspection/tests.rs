@@ -26,6 +26,7 @@ static TRUST: LazyLock<Trust> = LazyLock::new(|| {
         session_ca: vec![line(11)],
         host_ca: vec![line(12)],
         inner_host_ca: vec![line(13)],
+        endorsements: Vec::new(),
         log_key: line(14),
         known_hosts: Vec::new(),
     }

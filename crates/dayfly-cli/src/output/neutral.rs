@@ -30,9 +30,16 @@ pub fn is_active(c: char) -> bool {
             '\u{00ad}' | '\u{034f}' | '\u{061c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
             // Zero width, direction marks, line and paragraph separators, embeddings, isolates, invisible operators.
             | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-            | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}'
+            | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
+            // What arranges hieroglyphs, shorthand and music, and is not seen itself.
+            | '\u{13430}'..='\u{1345f}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
             // Tags and variation selectors, which carry invisible text.
-            | '\u{e0000}'..='\u{e0fff}')
+            | '\u{e0000}'..='\u{e0fff}'
+            // Private use: whatever the reader's font makes of it.
+            | '\u{e000}'..='\u{f8ff}' | '\u{f0000}'..='\u{10ffff}'
+            | '\u{fdd0}'..='\u{fdef}')
+        // The last two of every plane are no characters, and readers disagree about what to do with them.
+        || u32::from(c) & 0xfffe == 0xfffe
 }
 
 /// Compact JSON whose strings hold no active character as itself. It reads back as what it was.
@@ -67,8 +74,28 @@ mod tests {
         assert_eq!(neutral("\u{1b}]8;;https://evil.example\u{1b}\\x"), "\\u{1b}]8;;https://evil.example\\u{1b}\\x");
         assert_eq!(neutral("a\r\nb\tc"), "a\\r\\nb\\tc");
         for c in [
-            '\0', '\u{7}', '\u{7f}', '\u{85}', '\u{90}', '\u{9b}', '\u{9d}', '\u{200b}', '\u{200f}', '\u{2028}', '\u{202e}', '\u{2069}',
+            '\0',
+            '\u{7}',
+            '\u{7f}',
+            '\u{85}',
+            '\u{90}',
+            '\u{9b}',
+            '\u{9d}',
+            '\u{200b}',
+            '\u{200f}',
+            '\u{2028}',
+            '\u{202e}',
+            '\u{2069}',
             '\u{feff}',
+            '\u{1d173}',
+            '\u{1bca0}',
+            '\u{13430}',
+            '\u{e0b0}',
+            '\u{f0000}',
+            '\u{10fffd}',
+            '\u{fdd0}',
+            '\u{ffff}',
+            '\u{1fffe}',
         ] {
             assert_eq!(neutral(&c.to_string()), format!("\\u{{{:x}}}", u32::from(c)));
         }

@@ -6,9 +6,12 @@ use ssh_key::PublicKey;
 /// What says that the key is an authority's, and not the host's own.
 const CERT_AUTHORITY: &str = "@cert-authority";
 
+/// The file's first line.
+pub const MADE_BY: &str = "# Made by: dayfly ssh-config.";
+
 /// The file's text. Each line names hosts one by one: a pattern would make an authority good for names that are not its own.
 pub fn known_hosts(lines: &[String]) -> Result<String, SshConfigError> {
-    let mut text = String::from("# Made by: dayfly ssh-config.\n");
+    let mut text = format!("{MADE_BY}\n");
     for line in lines {
         text.push_str(&rewritten(line).ok_or_else(|| SshConfigError::KnownHosts(line.chars().take(200).collect()))?);
         text.push('\n');

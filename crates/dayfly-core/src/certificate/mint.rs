@@ -33,7 +33,7 @@ use uuid::Uuid;
 pub const SESSION_TTL_SECONDS: u64 = 60;
 
 /// How long an inner host certificate may live, in seconds: a day.
-const LONGEST_INNER_HOST_TTL_SECONDS: u64 = 24 * 60 * 60;
+pub const LONGEST_INNER_HOST_TTL_SECONDS: u64 = 24 * 60 * 60;
 
 /// The bytes of a nonce, as many as OpenSSH writes.
 const NONCE_BYTES: usize = 32;

@@ -360,7 +360,7 @@ fn target(mode: Mode) -> Target {
         port: 22,
         groups: BTreeSet::from(["databases".to_owned().try_into().unwrap()]),
         host_keys: Vec::new(),
-        host_ca: None,
+        host_ca: Vec::new(),
         mode,
         literal_principals: BTreeMap::from([(Principal::new("dba").unwrap(), BTreeSet::from([account("postgres")]))]),
     }

@@ -9,15 +9,26 @@ use anyhow::{Context, Result};
 use ssh_key::{Mpint, Signature};
 
 pub(super) fn add(list: &mut List) -> Result<()> {
+    let holders = keys::holders()?;
     list.signed("good", "", "Nothing is wrong with it.", |_| ())?;
     list.signed_by(Authority::P256, "good_p256_authority", "", "Signed by an ECDSA authority.", |_| ())?;
     list.signed_by(Authority::Rsa, "good_rsa_authority", "", "Signed by an RSA authority, with SHA-512.", |_| ())?;
     list.signed_by(Authority::Fido, "good_fido_authority", "", "Signed by a FIDO authority that was touched.", |_| ())?;
-    let holder = without_name(&keys::p256_holder()?.public_key().to_bytes()?);
-    list.signed("good_p256_holder", "", "Its holder has an ECDSA key.", |fields| {
-        fields.name = b"ecdsa-sha2-nistp256-cert-v01@openssh.com".to_vec();
-        fields.holder = holder;
-    })?;
+    list.signed_by(Authority::P384, "good_p384_authority", "", "Signed by an ECDSA authority over P-384.", |_| ())?;
+    list.signed_by(Authority::RsaSha256, "good_rsa_sha256_authority", "", "Signed by an RSA authority, with SHA-256.", |_| ())?;
+    list.signed_by(Authority::Rsa4096, "good_rsa_4096_authority", "", "Signed by an RSA authority of 4096 bits.", |_| ())?;
+    for (name, what, (kind, key)) in [
+        ("good_p256_holder", "Its holder has an ECDSA key.", 1),
+        ("good_p384_holder", "Its holder has an ECDSA key over P-384.", 2),
+        ("good_p521_holder", "Its holder has an ECDSA key over P-521.", 3),
+        ("good_rsa_holder", "Its holder has an RSA key of 3072 bits.", 4),
+    ]
+    .into_iter()
+    .filter_map(|(name, what, at)| Some((name, what, holders.get(at)?)))
+    {
+        let holder = without_name(&key.public_key().to_bytes()?);
+        list.signed(name, "", what, |fields| (fields.name, fields.holder) = (kind.as_bytes().to_vec(), holder))?;
+    }
     list.signed(
         "good_unknown_extension",
         "",

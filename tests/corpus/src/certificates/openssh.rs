@@ -1,6 +1,6 @@
 //! What `ssh-keygen -L` does not read. It judges form and the signature's fit, and shows the rest with whatever is wrong with it.
 
-/// As OpenSSH 9.2 and 10 say.
+/// As OpenSSH 9.2 says, and 10 too, but for DSA, which it reads no more.
 pub(super) const UNREAD: &[&str] = &[
     "authority_missing",
     "authority_trailing_byte",

@@ -8,7 +8,7 @@ use dayfly_core::{
     target::Mode,
 };
 
-fn target(host_keys: Vec<String>, host_ca: Option<String>) -> Target {
+fn target(host_keys: Vec<String>, host_ca: Vec<String>) -> Target {
     Target {
         name: TargetName::new("db1").unwrap(),
         address: "192.0.2.1".into(),
@@ -35,7 +35,7 @@ fn bare(signer: &SeedSigner) -> PublicKeyOrCertificate {
 #[test]
 fn a_pinned_target_shows_its_own_key_or_is_refused() {
     let own = SeedSigner::new(1);
-    let check = HostKeyCheck::new(&target(vec![double::line(&own)], None), Arc::default()).unwrap();
+    let check = HostKeyCheck::new(&target(vec![double::line(&own)], Vec::new()), Arc::default()).unwrap();
     assert!(check.accept(&bare(&own), 0) && check.refusal().is_none());
     assert!(!check.accept(&bare(&SeedSigner::new(2)), 0));
     assert_eq!(check.refusal().unwrap().reason, Reason::HostKeyMismatch);
@@ -46,7 +46,7 @@ fn a_pinned_target_shows_its_own_key_or_is_refused() {
 #[test]
 fn a_certified_target_shows_a_certificate_for_its_name_by_its_authority_and_in_its_time() {
     let authority = SeedSigner::new(1);
-    let check = HostKeyCheck::new(&target(Vec::new(), Some(double::line(&authority))), Arc::default()).unwrap();
+    let check = HostKeyCheck::new(&target(Vec::new(), vec![double::line(&authority)]), Arc::default()).unwrap();
     let now = double::unix_now();
     let good = certified(&authority, "db1");
     assert!(check.accept(&good, now));
@@ -66,10 +66,10 @@ fn row_20_a_target_whose_key_or_certificate_was_revoked_is_not_recognised() {
         Arc::new(Snapshot::new(&ca.bastion, answer).unwrap())
     };
     let (key, by) = (signature::fingerprint(own.public_key()), signature::fingerprint(authority.public_key()));
-    let pinned = HostKeyCheck::new(&target(vec![double::line(&own)], None), snapshot(&[("key", &key)])).unwrap();
+    let pinned = HostKeyCheck::new(&target(vec![double::line(&own)], Vec::new()), snapshot(&[("key", &key)])).unwrap();
     assert!(!pinned.accept(&bare(&own), now) && pinned.refusal().unwrap().message.contains("revoked"));
     for revoked in [("serial", "5"), ("key-id", "bastion:gate"), ("ca", by.as_str())] {
-        let certified_by = target(Vec::new(), Some(double::line(&authority)));
+        let certified_by = target(Vec::new(), vec![double::line(&authority)]);
         let check = HostKeyCheck::new(&certified_by, snapshot(&[revoked])).unwrap();
         assert!(!check.accept(&certified(&authority, "db1"), now), "{revoked:?}");
     }

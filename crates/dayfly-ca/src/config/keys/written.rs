@@ -5,11 +5,12 @@ use crate::{
     config::document::{Document, Placed},
     mistake::{Mistake, Mistakes},
 };
+use dayfly_core::rotation::Purpose;
 use serde::{
     Deserialize, Deserializer,
     de::{self, MapAccess, Visitor, value::MapAccessDeserializer},
 };
-use std::{fmt, path::Path, time::Duration};
+use std::{collections::BTreeMap, fmt, path::Path, time::Duration};
 
 /// How long an agent or a token may take for one signature, if the key does not say.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -37,6 +38,18 @@ pub(in crate::config) struct WrittenKeys {
     log: Written,
     #[serde(default)]
     lock_memory: LockMemory,
+    #[serde(default)]
+    next: WrittenNext,
+}
+
+/// `[keys.next]` as it is written: the keys that rotations shall lead to.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct WrittenNext {
+    user_ca: Option<Written>,
+    session_ca: Option<Written>,
+    host_ca: Option<Written>,
+    inner_host_ca: Option<Written>,
 }
 
 /// One key as it is written: a path, or a table.
@@ -88,7 +101,9 @@ impl<'de> Visitor<'de> for WrittenVisitor {
 /// Checks what is written, key by key.
 pub(in crate::config) fn read(document: &Document, written: Placed<WrittenKeys>, mistakes: &mut Mistakes) -> Option<Keys> {
     let lines = REQUIRED.map(|name| written.line_of(name));
-    let WrittenKeys { user_ca, session_ca, host_ca, inner_host_ca, log, lock_memory } = written.into_value();
+    let line_of_next = written.line_of("next");
+    let WrittenKeys { user_ca, session_ca, host_ca, inner_host_ca, log, lock_memory, next } = written.into_value();
+    let next = read_next(document, next, line_of_next, mistakes);
     let read = [user_ca, session_ca, host_ca, inner_host_ca, log].into_iter().zip(REQUIRED).zip(lines).map(|((written, purpose), line)| {
         let custody = custody(document, written)
             .map_err(|(cause, remedy)| Mistake::new(&document.path, format!("{purpose}: {cause}"), remedy).at(line));
@@ -96,7 +111,24 @@ pub(in crate::config) fn read(document: &Document, written: Placed<WrittenKeys>,
     });
     let read: Vec<Option<Key>> = read.collect();
     let [user_ca, session_ca, host_ca, inner_host_ca, log] = read.into_iter().collect::<Option<Vec<Key>>>()?.try_into().ok()?;
-    Some(Keys { user_ca, session_ca, host_ca, inner_host_ca, log, lock_memory })
+    Some(Keys { user_ca, session_ca, host_ca, inner_host_ca, log, next: next?, lock_memory })
+}
+
+fn read_next(document: &Document, next: WrittenNext, line: usize, mistakes: &mut Mistakes) -> Option<BTreeMap<Purpose, Key>> {
+    let WrittenNext { user_ca, session_ca, host_ca, inner_host_ca } = next;
+    let written = [
+        (Purpose::User, "next.user_ca", user_ca),
+        (Purpose::Session, "next.session_ca", session_ca),
+        (Purpose::Host, "next.host_ca", host_ca),
+        (Purpose::InnerHost, "next.inner_host_ca", inner_host_ca),
+    ];
+    let written = written.into_iter().filter_map(|(purpose, name, written)| Some((purpose, name, written?)));
+    let read = written.map(|(purpose, name, written)| {
+        let custody =
+            custody(document, written).map_err(|(cause, remedy)| Mistake::new(&document.path, format!("{name}: {cause}"), remedy).at(line));
+        Some((purpose, Key { purpose: name, custody: mistakes.keep(custody)?, file: document.path.clone(), line }))
+    });
+    read.collect::<Vec<_>>().into_iter().collect()
 }
 
 /// What is wrong, and what to do.

@@ -2,7 +2,7 @@
 //!
 //! In every signature here the outer error is the file's and ends the transaction; the inner one is this change's alone.
 
-use super::{host, integer, revocation, sign_in};
+use super::{host, integer, revocation, rotation, sign_in};
 use crate::store::{Bastion, Certificate, Change, Person, Session, StoreError, Unique};
 use dayfly_core::{
     identity::Subject,
@@ -43,6 +43,10 @@ pub(super) fn apply(connection: &Connection, change: &Change) -> Outcome {
         Change::EndSignIn(key_fingerprint) => sign_in::end(connection, key_fingerprint),
         Change::Revoke(added) => revocation::add(connection, added),
         Change::PublishList(list) => revocation::publish_list(connection, list),
+        Change::BeginRotation(record) => rotation::begin(connection, record),
+        Change::StepRotation(step) => rotation::step(connection, step),
+        Change::RotateDespite { purpose, names } => rotation::despite(connection, *purpose, names),
+        Change::NoteBastionReport { bastion, report } => rotation::note_bastion(connection, bastion, report),
         Change::BastionEvent { bastion, number } => note_bastion_event(connection, bastion, *number),
     }
 }

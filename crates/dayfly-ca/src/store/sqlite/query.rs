@@ -1,7 +1,9 @@
 //! The questions to the store, as SQL.
 
 use super::{damaged, integer, number};
-use crate::store::{Bastion, Certificate, Person, PersonKey, Position, Row, StoreError, sign_in::ProviderAccount};
+use crate::store::{
+    Bastion, Certificate, Person, PersonKey, Position, Row, StoreError, rotation::BastionReportHeld, sign_in::ProviderAccount,
+};
 use dayfly_core::{identity::Subject, name::BastionName};
 use rusqlite::{Connection, OptionalExtension, Params, params};
 use std::{collections::BTreeSet, fmt::Display, str::FromStr};
@@ -12,7 +14,7 @@ const PERSON: &str = "SELECT subject, key_fingerprint, public_key, groups, disab
 pub(super) const CERTIFICATE: &str =
     "SELECT serial, digest, subject, ends_at, role, grant_id, key_fingerprint, issued_at, evidence FROM certificate";
 
-const BASTION: &str = "SELECT name, key_fingerprint, public_key, targets, dials_from, host_names, address, disabled
+const BASTION: &str = "SELECT name, key_fingerprint, public_key, targets, dials_from, host_names, address, disabled, seen_at, trusted
     FROM bastion JOIN enrolled_key ON fingerprint = key_fingerprint";
 
 pub(super) fn person_by_key(connection: &Connection, key_fingerprint: &str) -> Result<Option<Person>, StoreError> {
@@ -123,6 +125,10 @@ fn read_bastion(row: &rusqlite::Row<'_>) -> Result<Bastion, StoreError> {
         host_names: set("host name", row.get::<_, String>(5)?)?,
         address: row.get(6)?,
         disabled: row.get(7)?,
+        report: match row.get::<_, Option<i64>>(8)? {
+            Some(seen_at) => Some(BastionReportHeld { seen_at: number(seen_at)?, trusted: set("fingerprint", row.get::<_, String>(9)?)? }),
+            None => None,
+        },
     })
 }
 

@@ -11,6 +11,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_first.sql"),
     include_str!("migrations/0002_revocations.sql"),
     include_str!("migrations/0003_hosts.sql"),
+    include_str!("migrations/0004_rotations.sql"),
     include_str!("migrations/0005_evidence.sql"),
     include_str!("migrations/0006_sign_in.sql"),
 ];
