@@ -54,12 +54,12 @@ pub enum Command {
     /// List what is revoked: when, by whom, why and until when
     #[command(after_help = EXIT_CODES)]
     Revocations(revocations::Revocations),
-    /// Explain and test decisions, real or imagined
-    #[command(subcommand, after_help = EXIT_CODES)]
-    Policy(policy::Policy),
     /// Have an authority's key give way to a new one, a step at a time, and show how far that is
     #[command(subcommand, after_help = rotate::NOTES)]
     Rotate(rotate::Rotate),
+    /// Explain and test decisions, real or imagined
+    #[command(subcommand, after_help = EXIT_CODES)]
+    Policy(policy::Policy),
     /// Print the pin of the TLS certificate's key, in curl's form
     #[command(after_help = EXIT_CODES)]
     Pin,

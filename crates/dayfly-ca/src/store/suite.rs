@@ -1,6 +1,9 @@
 //! What every store must do. Each case takes an empty store; [`store_suite!`] runs them all over one kind of store.
 
+mod evidence;
+mod host;
 mod rotation;
+mod sign_in;
 
 use super::{
     Bastion, Certificate, Change, ListRecord, Minted, Person, PersonKey, Revocation, RevokedSerials, Session, Store, StoreError, Unique,
@@ -8,26 +11,15 @@ use super::{
 use dayfly_core::{
     audit::{AuditEvent, Event, Outcome, Reporter},
     certificate::Revoked,
-    device::{Device, Posture},
-    identity::{Evidence, FactorMethod, Proof, Subject},
+    identity::Subject,
     log_link::Chain,
     name::{BastionName, TargetName},
 };
+use evidence::evidence;
 use futures_util::future::join_all;
 use std::collections::BTreeSet;
 use time::{Duration, OffsetDateTime, macros::datetime};
 use uuid::Uuid;
-
-mod host;
-mod sign_in;
-
-pub(crate) use host::{
-    a_host_enrols_once_by_its_token, a_hosts_key_is_nobody_elses_until_it_is_given_up,
-    a_report_that_tells_nothing_new_is_noted_without_an_event,
-};
-pub(crate) use sign_in::{
-    a_sign_in_makes_its_holder_known_and_ends_once, row_15_a_name_belongs_to_one_account, row_15_a_token_is_used_once_until_it_ends,
-};
 
 /// A test for each case, over the stores that `$empty_store` makes: a guard that keeps the store's place, and the store.
 macro_rules! store_suite {
@@ -66,7 +58,14 @@ macro_rules! store_suite {
         }
     };
 }
+pub(crate) use host::{
+    a_host_enrols_once_by_its_token, a_hosts_key_is_nobody_elses_until_it_is_given_up,
+    a_report_that_tells_nothing_new_is_noted_without_an_event,
+};
 pub(crate) use rotation::an_authority_has_one_rotation_at_a_time_and_a_step_is_taken_once;
+pub(crate) use sign_in::{
+    a_sign_in_makes_its_holder_known_and_ends_once, row_15_a_name_belongs_to_one_account, row_15_a_token_is_used_once_until_it_ends,
+};
 pub(crate) use store_suite;
 
 const NOW: OffsetDateTime = datetime!(2026-01-02 03:04:05 UTC);
@@ -118,31 +117,6 @@ fn certificate(serial: u64, name: &str) -> Certificate {
         key_fingerprint: Some(format!("SHA256:{serial:A<43}")),
         issued_at: ENDS_AT - 300,
         evidence: Some(evidence()),
-    }
-}
-
-/// Everything that evidence can hold.
-fn evidence() -> Evidence {
-    let proof =
-        Proof::SignIn { issuer: "https://id.example.org".to_owned(), subject: "8c1e".to_owned(), fingerprint: "SHA256:key".to_owned() };
-    let posture = Posture {
-        reported_at: ENDS_AT - 310,
-        disk_encrypted: Some(false),
-        os_version: Some("14.2".parse().unwrap()),
-        ..Posture::default()
-    };
-    Evidence {
-        factors: [(FactorMethod::Totp, ENDS_AT - 320), (FactorMethod::Webauthn, ENDS_AT - 400)].into(),
-        device: Some(Device {
-            id: "laptop".parse().unwrap(),
-            enrolled: true,
-            owner: Some("alice".parse().unwrap()),
-            last_seen: Some(ENDS_AT - 900),
-            posture: Some(posture),
-        }),
-        client_version: Some("1.2.3".parse().unwrap()),
-        claims: [("repository_id".to_owned(), "1296269".to_owned())].into(),
-        ..Evidence::new(proof, ENDS_AT - 3600)
     }
 }
 

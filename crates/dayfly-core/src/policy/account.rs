@@ -110,7 +110,11 @@ fn fact_accounts<'m>(inquiry: &Inquiry<'_>, facts: &Facts, mentions: impl Iterat
             value: inquiry.identity.evidence.claims.get(claim).map(|value| format!("{value:?}")),
         },
     });
-    told.collect::<BTreeSet<_>>().into_iter().collect()
+    let told: BTreeSet<FactAccount> = told.collect();
+    // A record tells nothing beside what was looked at in it.
+    let is_looked_into =
+        |outer: &FactAccount| told.iter().any(|inner| inner.name.strip_prefix(&outer.name).is_some_and(|rest| rest.starts_with('.')));
+    told.iter().filter(|fact| !is_looked_into(fact)).cloned().collect()
 }
 
 fn principal(inquiry: &Inquiry<'_>) -> String {

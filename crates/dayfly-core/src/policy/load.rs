@@ -71,7 +71,8 @@ impl Policy {
         self.statements.iter().map(|statement| statement.id())
     }
 
-    /// The roles, targets, target groups and networks that policies name and nobody has defined: most often a typo, and then the policy says nothing.
+    /// The roles, targets, target groups and networks that policies name and nobody has defined, and countries that there cannot be: most often a typo, and
+    /// then the policy says nothing.
     pub fn unknown_names(&self, roles: &Roles, inventory: &Inventory, networks: &NamedNetworks) -> Vec<PolicyError> {
         match vocabulary() {
             Ok(vocabulary) => self.statements.iter().flat_map(|one| one.unknown_names(vocabulary, roles, inventory, networks)).collect(),

@@ -22,6 +22,15 @@ pub(super) struct Condition {
     pub(super) test: PolicySet,
     /// What it looks at.
     pub(super) mentions: BTreeSet<Mention>,
+    /// What it compares the country with.
+    pub(super) countries: BTreeSet<String>,
+}
+
+/// What an expression looks at.
+#[derive(Default)]
+struct Notes {
+    mentions: BTreeSet<Mention>,
+    countries: BTreeSet<String>,
 }
 
 /// What a condition looks at.
@@ -68,9 +77,10 @@ impl Parts {
 impl Condition {
     fn new(text: String, clause: Clause, expression: &Expr) -> Option<Self> {
         let anything = template(pst::PrincipalConstraint::Any, pst::ActionConstraint::Any, pst::ResourceConstraint::Any);
-        let mut mentions = BTreeSet::new();
-        note(expression, &mut mentions);
-        Some(Self { text, test: only(anything.try_with_clauses([clause]).ok()?)?, mentions })
+        let mut notes = Notes::default();
+        note(expression, &mut notes);
+        let Notes { mentions, countries } = notes;
+        Some(Self { text, test: only(anything.try_with_clauses([clause]).ok()?)?, mentions, countries })
     }
 }
 
@@ -92,40 +102,59 @@ fn conjuncts(expression: &Arc<Expr>) -> Vec<&Arc<Expr>> {
     }
 }
 
+/// The texts that `expression` compares the country with, if it does.
+fn compared_with_country(expression: &Expr) -> Vec<String> {
+    let is_country = |expression: &Expr| path(expression).is_some_and(|path| path == ["country"]);
+    let text = |expression: &Arc<Expr>| match expression.as_ref() {
+        Expr::Literal(Literal::String(text)) => Some(text.to_string()),
+        _ => None,
+    };
+    match expression {
+        Expr::BinaryOp { op: BinaryOp::Eq | BinaryOp::NotEq, left, right } if is_country(left) => text(right).into_iter().collect(),
+        Expr::BinaryOp { op: BinaryOp::Eq | BinaryOp::NotEq, left, right } if is_country(right) => text(left).into_iter().collect(),
+        Expr::BinaryOp { op: BinaryOp::Contains, left, right } if is_country(right) => match left.as_ref() {
+            Expr::Set(members) => members.iter().filter_map(text).collect(),
+            _ => Vec::new(),
+        },
+        _ => Vec::new(),
+    }
+}
+
 /// Notes what `expression` looks at.
-fn note(expression: &Expr, mentions: &mut BTreeSet<Mention>) {
+fn note(expression: &Expr, notes: &mut Notes) {
+    notes.countries.extend(compared_with_country(expression));
     match expression {
         Expr::Var(Var::Principal) => {
-            mentions.insert(Mention::Principal);
+            notes.mentions.insert(Mention::Principal);
         }
         Expr::GetAttr { expr, attr } => match path(expr) {
             Some(outer) => {
-                mentions.insert(Mention::Context(joined(outer, [attr.to_string()])));
+                notes.mentions.insert(Mention::Context(joined(outer, [attr.to_string()])));
             }
-            None => note(expr, mentions),
+            None => note(expr, notes),
         },
         Expr::HasAttr { expr, attrs } => match path(expr) {
             Some(outer) => {
-                mentions.insert(Mention::Whether(joined(outer, attrs.iter().map(ToString::to_string))));
+                notes.mentions.insert(Mention::Whether(joined(outer, attrs.iter().map(ToString::to_string))));
             }
-            None => note(expr, mentions),
+            None => note(expr, notes),
         },
         Expr::BinaryOp { op: BinaryOp::GetTag | BinaryOp::HasTag, left, right } => match (path(left), right.as_ref()) {
             (Some(_), Expr::Literal(Literal::String(claim))) => {
-                mentions.insert(Mention::Claim(claim.to_string()));
+                notes.mentions.insert(Mention::Claim(claim.to_string()));
             }
-            _ => [left, right].into_iter().for_each(|part| note(part, mentions)),
+            _ => [left, right].into_iter().for_each(|part| note(part, notes)),
         },
-        Expr::UnaryOp { expr, .. } | Expr::Like { expr, .. } => note(expr, mentions),
-        Expr::BinaryOp { left, right, .. } => [left, right].into_iter().for_each(|part| note(part, mentions)),
-        Expr::Is { expr, in_expr, .. } => std::iter::once(expr).chain(in_expr).for_each(|part| note(part, mentions)),
-        Expr::IfThenElse { cond, then_expr, else_expr } => [cond, then_expr, else_expr].into_iter().for_each(|part| note(part, mentions)),
-        Expr::Set(members) => members.iter().for_each(|part| note(part, mentions)),
-        Expr::Record(fields) => fields.values().for_each(|part| note(part, mentions)),
+        Expr::UnaryOp { expr, .. } | Expr::Like { expr, .. } => note(expr, notes),
+        Expr::BinaryOp { left, right, .. } => [left, right].into_iter().for_each(|part| note(part, notes)),
+        Expr::Is { expr, in_expr, .. } => std::iter::once(expr).chain(in_expr).for_each(|part| note(part, notes)),
+        Expr::IfThenElse { cond, then_expr, else_expr } => [cond, then_expr, else_expr].into_iter().for_each(|part| note(part, notes)),
+        Expr::Set(members) => members.iter().for_each(|part| note(part, notes)),
+        Expr::Record(fields) => fields.values().for_each(|part| note(part, notes)),
         Expr::Var(Var::Action | Var::Resource) | Expr::Literal(_) | Expr::Slot(_) | Expr::Unknown { .. } => {}
         // The context as a whole, or something that a later Cedar has: it might look at anything.
         _ => {
-            mentions.insert(Mention::Context(Vec::new()));
+            notes.mentions.insert(Mention::Context(Vec::new()));
         }
     }
 }

@@ -6,7 +6,7 @@ use super::{
     schema::Vocabulary,
 };
 use crate::{
-    context::NamedNetworks,
+    context::{Country, NamedNetworks},
     role::Roles,
     target::{ALL, Inventory},
 };
@@ -39,7 +39,7 @@ impl Statement {
         PolicyError { file: self.file.clone(), line, cause: cause.into(), remedy: remedy.into() }
     }
 
-    /// The roles, targets, target groups and networks that it names and nobody has defined.
+    /// The roles, targets, target groups and networks that it names and nobody has defined, and countries that there cannot be.
     pub(super) fn unknown_names(
         &self,
         vocabulary: &Vocabulary,
@@ -61,14 +61,24 @@ impl Statement {
                 }
                 _ => return None,
             };
-            (!known).then(|| self.mistake(self.line_of(name), format!("{name} does not exist"), remedy))
+            (!known).then(|| self.mistake(self.line_of(&name.to_string()), format!("{name} does not exist"), remedy))
         });
-        unknown.collect()
+        unknown.chain(self.countries_that_are_none()).collect()
     }
 
-    /// The line that names `entity` first, or else the statement's own.
-    fn line_of(&self, entity: &EntityUid) -> usize {
-        let offset = self.text.find(&entity.to_string()).unwrap_or(0);
+    /// A country that is compared with what is no country's code never is that one.
+    fn countries_that_are_none(&self) -> impl Iterator<Item = PolicyError> {
+        let compared = self.parts.iter().flat_map(|parts| &parts.conditions).flat_map(|condition| &condition.countries);
+        compared.filter_map(|text| {
+            let error = text.parse::<Country>().err()?.to_string();
+            let (cause, remedy) = error.split_once(": ").unwrap_or((&error, ""));
+            Some(self.mistake(self.line_of(&format!("{text:?}")), cause, remedy))
+        })
+    }
+
+    /// The line that holds `words` first, or else the statement's own.
+    fn line_of(&self, words: &str) -> usize {
+        let offset = self.text.find(words).unwrap_or(0);
         self.line + line_at(&self.text, offset) - 1
     }
 }

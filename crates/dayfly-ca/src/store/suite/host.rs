@@ -1,4 +1,4 @@
-//! What every store must do with hosts.
+//! What every store must do for hosts.
 
 use super::{add, commit, conflict, furnish, verified_rows};
 use crate::store::{

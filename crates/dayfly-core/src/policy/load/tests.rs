@@ -125,3 +125,13 @@ fn the_default_policy_permits_nothing_and_its_examples_are_right() {
         ["dba-may-use-db-admin", "ci-deploys-to-web", "unrecorded-targets-ten-minutes", "reviewers-see-everything"]
     );
 }
+
+#[test]
+fn a_country_that_is_none_is_a_mistake() {
+    let text = "@id(\"a\")\nforbid(principal, action == Action::\"request\", resource)\nwhen { context has country && (\n  context.country == \"de\" ||\n  \
+                \"DE\" == context.country ||\n  [\"AT\", \"Germany\"].contains(context.country)) };";
+    let sample = sample::Sample::new();
+    let unknown = sample::policy(text).unknown_names(&sample.roles, &sample.inventory, &Default::default());
+    let found: Vec<_> = unknown.iter().map(|error| (error.line, error.cause.as_str())).collect();
+    assert_eq!(found, [(6, "\"Germany\" is not a country's code"), (4, "\"de\" is not a country's code")]);
+}

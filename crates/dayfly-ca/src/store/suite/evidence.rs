@@ -1,0 +1,34 @@
+//! Evidence with everything that it can hold.
+
+#![allow(clippy::unwrap_used)]
+
+use super::ENDS_AT;
+use dayfly_core::{
+    device::{Device, Posture},
+    identity::{Evidence, FactorMethod, Proof},
+};
+
+/// Everything that evidence can hold.
+pub(super) fn evidence() -> Evidence {
+    let proof =
+        Proof::SignIn { issuer: "https://id.example.org".to_owned(), subject: "8c1e".to_owned(), fingerprint: "SHA256:key".to_owned() };
+    let posture = Posture {
+        reported_at: ENDS_AT - 310,
+        disk_encrypted: Some(false),
+        os_version: Some("14.2".parse().unwrap()),
+        ..Posture::default()
+    };
+    Evidence {
+        factors: [(FactorMethod::Totp, ENDS_AT - 320), (FactorMethod::Webauthn, ENDS_AT - 400)].into(),
+        device: Some(Device {
+            id: "laptop".parse().unwrap(),
+            enrolled: true,
+            owner: Some("alice".parse().unwrap()),
+            last_seen: Some(ENDS_AT - 900),
+            posture: Some(posture),
+        }),
+        client_version: Some("1.2.3".parse().unwrap()),
+        claims: [("repository_id".to_owned(), "1296269".to_owned())].into(),
+        ..Evidence::new(proof, ENDS_AT - 3600)
+    }
+}
