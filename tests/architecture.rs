@@ -40,7 +40,7 @@ const WITHOUT: Allowed<'_> = &[
     ("dayfly-recording", &["tokio", "axum", "hyper", "reqwest", "rusqlite", "russh", "ssh-key"]),
     ("dayfly-api", &["tokio", "axum", "hyper", "reqwest", "rusqlite", "russh"]),
     ("dayfly-client", &["axum", "rusqlite", "russh"]),
-    ("dayfly-ca", &["russh", "reqwest"]),
+    ("dayfly-ca", &["russh"]),
     ("dayfly-bastion", &["axum", "rusqlite", "ssh-agent-lib"]),
     ("dayfly-cli", &["axum", "rusqlite", "russh"]),
 ];
@@ -84,6 +84,18 @@ const IMPORTS: &[ImportRule] = &[
         within: EVERYWHERE,
         except: &["crates/dayfly-ca/src/signer/pkcs11.rs", "crates/dayfly-ca/src/signer/pkcs11/", "benches/src/device.rs"],
         reason: "a token is a custody, and calls into its module are bounded in one place",
+    },
+    ImportRule {
+        paths: &["reqwest"],
+        within: &["crates/dayfly-ca/"],
+        except: &["crates/dayfly-ca/src/identity/web.rs"],
+        reason: "the CA calls nobody but issuers of tokens, and those calls are bounded in one place",
+    },
+    ImportRule {
+        paths: &["openidconnect"],
+        within: EVERYWHERE,
+        except: &["crates/dayfly-ca/src/identity/"],
+        reason: "who somebody is, is found out there",
     },
     ImportRule {
         paths: &["PrivateKey"],

@@ -54,6 +54,7 @@ port = $WEB1_PORT
 host_ca = "$(<"$DAYFLY_CA_DIR/keys/host_ca.pub")"
 mode = "passthrough"
 CONFIG
+    if [[ -n $PROVIDER ]]; then describe_provider; fi
     cat >"$DAYFLY_POLICY_DIR/stack.cedar" <<'POLICY'
 @id("dba-may-use-db-admin")
 permit (
@@ -77,6 +78,21 @@ permit (
 );
 POLICY
     "$DAYFLY_BIN/dayfly-ca" check --config "$DAYFLY_CA_CONFIG" >>"$TRACES/setup"
+}
+
+# describe_provider: the one that --provider names, ISSUER,CLIENT_ID[,SECRET]. What its claim `groups` says are groups here, so that `dba` has the role db-admin.
+describe_provider() {
+    local issuer client secret
+    IFS=, read -r issuer client secret <<<"$PROVIDER"
+    {
+        printf '\n[[sign_in.provider]]\nname = "idp"\nissuer = "%s"\nclient_id = "%s"\n' "$issuer" "$client"
+        if [[ -n $secret ]]; then
+            printf '%s\n' "$secret" >"$DAYFLY_CA_DIR/keys/idp.secret"
+            printf 'client_secret_file = "keys/idp.secret"\n'
+        fi
+        printf 'scopes = ["%s"]\ngroups_claim = "%s"\n' "$(sed 's/ \+/", "/g' <<<"${DAYFLY_PROVIDER_SCOPES:-openid profile email groups}")" \
+            "${DAYFLY_PROVIDER_GROUPS_CLAIM:-groups}"
+    } >>"$DAYFLY_CA_CONFIG"
 }
 
 start_authority() {

@@ -1,7 +1,9 @@
 //! SSH clients that others wrote, and how each is told of a login.
 
+mod provider;
 mod putty;
 
+pub use provider::{Browsed, Chromium, Provider};
 pub use putty::Putty;
 
 use crate::{client::Client, command::run, stack::Stack};

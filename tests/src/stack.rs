@@ -34,8 +34,13 @@ impl Stack {
 
     /// A system of its own, for a test that stops, kills or reconfigures parts of it.
     pub fn own() -> Result<Self> {
+        Self::own_with(&[])
+    }
+
+    /// The same, started with these arguments, such as `--provider`.
+    pub fn own_with(arguments: &[&str]) -> Result<Self> {
         let own = tempfile::Builder::new().prefix("dayfly-stack").tempdir()?;
-        script("up", own.path(), &[])?;
+        script("up", own.path(), arguments)?;
         Ok(Self { directory: own.path().to_owned(), env: read_env(own.path())?, own: Some(own) })
     }
 

@@ -7,7 +7,7 @@ use std::{
     process::{Child, ChildStdin, Command, Stdio},
     sync::mpsc::{Receiver, RecvTimeoutError, channel},
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 use tempfile::TempDir;
 
@@ -46,7 +46,12 @@ impl Terminal {
 
     /// Reads until `text` was shown, after what was expected before.
     pub fn expect(&mut self, text: &str) -> Result<()> {
-        let deadline = Instant::now() + PATIENCE;
+        self.expect_within(text, PATIENCE)
+    }
+
+    /// The same, within a time of its own.
+    pub fn expect_within(&mut self, text: &str, patience: Duration) -> Result<()> {
+        let deadline = Instant::now() + patience;
         loop {
             if let Some(at) = self.seen.get(self.searched..).and_then(|unsearched| unsearched.find(text)) {
                 self.searched += at + text.len();

@@ -14,4 +14,5 @@ pub mod path;
 pub mod person;
 pub mod problem;
 pub mod session;
+pub mod sign_in;
 pub mod trust;

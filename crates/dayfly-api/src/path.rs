@@ -15,6 +15,17 @@ pub const KRL: &str = "/v1/trust/krl";
 /// `GET`, unsigned: this contract as OpenAPI.
 pub const OPENAPI: &str = "/v1/openapi.json";
 
+/// `GET`, unsigned: [`crate::sign_in::SignInOffer`].
+pub const SIGN_IN_OFFER: &str = "/v1/sign-in/offer";
+/// `POST`, a key of the caller's own: [`crate::sign_in::SignInStart`] → [`crate::sign_in::SignInStarted`].
+pub const SIGN_IN: &str = "/v1/sign-in";
+/// `POST`, the same key: [`crate::sign_in::SignInRedemption`] → [`crate::sign_in::SignInState`].
+pub const SIGN_IN_REDEMPTION: &str = "/v1/sign-in/redemption";
+/// `POST`, person who is signed in: → [`crate::sign_in::SignedOut`].
+pub const SIGN_OUT: &str = "/v1/sign-out";
+/// `POST`, a key of the caller's own: [`crate::sign_in::FederationExchange`] → [`crate::sign_in::SignedIn`].
+pub const FEDERATION: &str = "/v1/federation";
+
 /// `GET`, person: [`crate::person::WhoAmI`].
 pub const WHOAMI: &str = "/v1/whoami";
 /// `GET`, person: [`crate::factor::Factors`].

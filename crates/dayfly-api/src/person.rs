@@ -24,6 +24,18 @@ pub struct WhoAmI {
     pub key_fingerprint: String,
     /// The address that the CA sees.
     pub address: String,
+    /// The sign-in that the key stands for, unless it is enrolled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sign_in: Option<CurrentSignIn>,
+}
+
+/// A sign-in, seen by whom it belongs to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CurrentSignIn {
+    /// Who says who they are: the issuer's URL.
+    pub issuer: String,
+    /// The issuer's own id of them.
+    pub issuer_subject: String,
 }
 
 /// The roles that the caller may ask for now.

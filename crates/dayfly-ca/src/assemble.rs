@@ -2,18 +2,22 @@
 
 use crate::{
     authority::Authority,
-    config::Config,
+    config::{Config, ProviderSettings, SignInSettings},
+    federation::Federation,
     http::Service,
-    identity::{challenge::Challenges, enrolled_key::EnrolledKeys},
+    identity::{challenge::Challenges, enrolled_key::EnrolledKeys, provider::Provider, web::Web},
+    mistake::Mistake,
+    private_file,
     revocations::CurrentRevocations,
     serve::tls,
+    sign_in::SignIns,
     signer::{Keyring, configured::ConfiguredKeys, secrets::Secrets},
     store::{Store, sqlite::SqliteStore},
 };
 use anyhow::Context;
 use arc_swap::ArcSwap;
 use dayfly_core::clock::Clock;
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 use time::OffsetDateTime;
 use tokio_rustls::TlsAcceptor;
 
@@ -29,7 +33,7 @@ pub struct Assembled {
 
 /// Opens keys, store and TLS files, and puts everything where it belongs.
 pub async fn assemble(config: Config) -> anyhow::Result<Assembled> {
-    let Config { origin, store, tls, keys, limits, hosts, rotation, rules, .. } = config;
+    let Config { origin, store, tls, keys, limits, hosts, rotation, sign_in, federation, rules, .. } = config;
     let acceptor = tls::acceptor(&tls)?;
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&store).with_context(|| format!("{} cannot be opened", store.display()))?);
     let secrets = Secrets::of_this_process();
@@ -45,14 +49,45 @@ pub async fn assemble(config: Config) -> anyhow::Result<Assembled> {
         clock: Arc::clone(&clock),
         revocations: Arc::clone(&revocations),
     };
+    for entry in &federation {
+        entry.warnings().iter().for_each(|warning| tracing::warn!(issuer = entry.issuer, machine = %entry.machine, "{warning}"));
+    }
+    // A CA that calls nobody needs no trust roots of the platform's.
+    let calls = !sign_in.providers.is_empty() || !federation.is_empty();
+    let web = calls.then(Web::new).transpose().context("issuers cannot be called: check the system's certificate authorities")?;
+    let (sign_ins, federation) = match &web {
+        Some(web) => (sign_ins(sign_in, &origin, web)?, Federation::new(federation, web)?),
+        None => (no_sign_ins(&sign_in)?, Federation::default()),
+    };
     let (rules, latest_list) = (ArcSwap::from_pointee(rules), Default::default());
     let authority = Authority { origin, keyring, store, clock, hosts, rotation, revocations, latest_list, rules };
-    let service = Service::new(authority, Box::new(callers), challenges, limits);
+    let service = Service::new(authority, Box::new(callers), challenges, limits, sign_ins, federation);
     Ok(Assembled {
         service: Arc::new(service),
         tls: Arc::new(ArcSwap::from_pointee(acceptor)),
         next_keys: ConfiguredKeys::new(keys, secrets),
     })
+}
+
+/// Providers are asked when somebody signs in first: one that is down keeps no CA from starting.
+fn sign_ins(settings: SignInSettings, origin: &str, web: &Web) -> anyhow::Result<SignIns> {
+    let provider = |settings: ProviderSettings| -> anyhow::Result<Provider> {
+        let secret = settings.client_secret_file.as_deref().map(client_secret).transpose()?;
+        Ok(Provider::new(settings, secret, origin, web.clone())?)
+    };
+    let providers = settings.providers.into_iter().map(provider).collect::<anyhow::Result<_>>()?;
+    SignIns::new(providers, settings.device_codes, settings.lifetime.as_secs()).context("the system gives no random bytes")
+}
+
+fn no_sign_ins(settings: &SignInSettings) -> anyhow::Result<SignIns> {
+    SignIns::new(Vec::new(), settings.device_codes, settings.lifetime.as_secs()).context("the system gives no random bytes")
+}
+
+/// The first line of the file.
+pub(crate) fn client_secret(path: &Path) -> Result<String, Mistake> {
+    let bytes = private_file::read(path)?;
+    let line = std::str::from_utf8(&bytes).ok().and_then(|text| text.lines().next()).map(str::trim).filter(|line| !line.is_empty());
+    line.map(str::to_owned).ok_or_else(|| Mistake::new(path, "holds no secret", "write the client's secret into its first line"))
 }
 
 /// The system's clock.

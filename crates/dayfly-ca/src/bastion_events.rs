@@ -70,6 +70,10 @@ fn is_a_bastions(event: Event) -> bool {
         | Event::HostEnrolled
         | Event::HostReported
         | Event::HostDisabled
+        | Event::SignInProven
+        | Event::SignInCompleted
+        | Event::SignInRefused
+        | Event::SignInEnded
         | Event::RequestRefused
         | Event::CertificateIntended
         | Event::CertificateIssued

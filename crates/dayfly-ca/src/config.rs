@@ -13,8 +13,10 @@ use dayfly_core::{
     target::Inventory,
 };
 use document::Document;
+pub use federation::FederationSettings;
 pub use keys::{AgentKey, Calls, Custody, Key, Keys, LockMemory, TokenKey};
 use settings::Settings;
+pub use sign_in::{ProviderSettings, SignInSettings};
 use std::{
     net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
@@ -24,12 +26,16 @@ use std::{
 use time::OffsetDateTime;
 
 mod document;
+mod federation;
 mod hosts;
+mod issuer;
 mod keys;
 mod limits;
 mod rotation;
 mod rules;
 pub(crate) mod settings;
+mod sign_in;
+mod span;
 mod surroundings;
 
 /// Everything that the CA is told.
@@ -51,6 +57,10 @@ pub struct Config {
     pub hosts: HostRules,
     /// How keys give way to others.
     pub rotation: RotationRules,
+    /// How people sign in by a browser.
+    pub sign_in: SignInSettings,
+    /// Which workloads of others are which machines.
+    pub federation: Vec<FederationSettings>,
     /// Who may have what, where.
     pub rules: RuleBook,
 }
@@ -138,8 +148,8 @@ impl Config {
     pub fn load(path: &Path) -> Result<Self, Mistakes> {
         let Examined { settings, rules, mistakes } = examine(path);
         let (Some(settings), Some(rules)) = (settings, rules) else { return Err(mistakes) };
-        let Settings { origin, listen, store, tls, keys, limits, hosts, rotation } = settings;
-        mistakes.or(Self { origin, listen, store, tls, keys, limits, hosts, rotation, rules })
+        let Settings { origin, listen, store, tls, keys, limits, hosts, rotation, sign_in, federation } = settings;
+        mistakes.or(Self { origin, listen, store, tls, keys, limits, hosts, rotation, sign_in, federation, rules })
     }
 
     /// What is asked of hosts, and nothing else.

@@ -3,6 +3,7 @@
 //! | Module | What it is |
 //! |---|---|
 //! | `trust`, `certificates`, `decisions`, `people`, `log`, `sessions`, `bastion`, `host` | a file per resource |
+//! | `sign_in`, `pages` | signing in: what tools call, and what browsers see |
 //! | `caller` | who calls: every route but those of `trust` stands behind it |
 //! | `problem` | outcomes → RFC 9457 problems and statuses |
 //! | `etag` | answers that the caller has already |
@@ -19,9 +20,11 @@ mod host;
 mod limits;
 mod log;
 pub mod openapi;
+mod pages;
 mod people;
 mod problem;
 mod sessions;
+mod sign_in;
 mod trust;
 
 #[cfg(test)]
@@ -31,9 +34,11 @@ use crate::{
     address_rate::AddressRate,
     authority::Authority,
     config::Limits,
+    federation::Federation,
     identity::{CallerCheck, challenge::Challenges},
     places::Places,
     refused_request::RefusedRequests,
+    sign_in::SignIns,
 };
 use axum::{
     Router,
@@ -67,15 +72,24 @@ pub struct Service {
     in_flight: Arc<Places>,
     unproven: AddressRate,
     refused: RefusedRequests,
+    sign_ins: SignIns,
+    federation: Federation,
 }
 
 impl Service {
     /// A service that has served nobody.
-    pub fn new(authority: Authority, callers: Box<dyn CallerCheck>, challenges: Arc<Challenges>, limits: Limits) -> Self {
+    pub fn new(
+        authority: Authority,
+        callers: Box<dyn CallerCheck>,
+        challenges: Arc<Challenges>,
+        limits: Limits,
+        sign_ins: SignIns,
+        federation: Federation,
+    ) -> Self {
         // Half for one address, so that none can keep the others out.
         let in_flight = Places::new(limits.requests_in_flight, limits.requests_in_flight.div_ceil(2));
         let unproven = AddressRate::new(UNPROVEN_REQUESTS.0, UNPROVEN_REQUESTS.1);
-        Self { authority, callers, challenges, limits, in_flight, unproven, refused: RefusedRequests::default() }
+        Self { authority, callers, challenges, limits, in_flight, unproven, refused: RefusedRequests::default(), sign_ins, federation }
     }
 
     /// What the pipelines work with.
@@ -89,7 +103,7 @@ impl Service {
     }
 }
 
-/// All routes. What a person's key signs opens no bastion's or host's route, and the other way round; what nobody signs opens the public ones.
+/// All routes. A key that speaks for nobody can ask to sign in, and nothing else. What a person's key signs opens no bastion's or host's route, and the other way round; what nobody signs opens the public ones.
 pub fn router(service: &Arc<Service>) -> Router {
     let people = Router::new()
         .route(path::WHOAMI, get(people::whoami))
@@ -99,9 +113,14 @@ pub fn router(service: &Arc<Service>) -> Router {
         .route(path::FACTORS, get(factors::list))
         .route(path::TOTP_ENROLMENT, post(factors::enroll))
         .route(path::TOTP, post(factors::prove))
+        .route(path::SIGN_OUT, post(sign_in::end))
         .route(path::DECISIONS, post(decisions::why))
         .route(path::LOG, get(log::page))
         .route(path::LOG_HEAD, get(log::head));
+    let new_keys = Router::new()
+        .route(path::SIGN_IN, post(sign_in::start))
+        .route(path::SIGN_IN_REDEMPTION, post(sign_in::redeem))
+        .route(path::FEDERATION, post(sign_in::federate));
     let bastions = Router::new()
         .route(path::SESSIONS, post(sessions::open))
         .route(path::BASTION_INVENTORY, get(bastion::inventory))
@@ -119,6 +138,9 @@ pub fn router(service: &Arc<Service>) -> Router {
     let call_bytes = batch_bytes.min(LARGEST_CALL);
     Router::new()
         .merge(trust::routes())
+        .route(path::SIGN_IN_OFFER, get(sign_in::offer))
+        .merge(pages::routes())
+        .merge(caller::behind(service, Kind::NewKey, call_bytes, new_keys))
         .merge(caller::behind(service, Kind::Person, call_bytes, people))
         .merge(caller::behind(service, Kind::Bastion, call_bytes, bastions))
         .merge(caller::behind(service, Kind::Bastion, batch_bytes, events))

@@ -1,9 +1,14 @@
 //! Who calls: a request as it came becomes a verified caller, or a rejection. A file per way of proving it.
 
 pub mod challenge;
+pub mod claims;
 pub mod enrolled_key;
 pub mod enrollment_token;
+pub mod issuer;
 pub mod possession;
+pub mod provider;
+pub mod token;
+pub mod web;
 
 use crate::store::{
     Bastion, StoreError,
@@ -14,6 +19,7 @@ use dayfly_core::{
     identity::{Identity, Subject},
     reason::Refusal,
 };
+use ssh_key::public::KeyData;
 use std::{future::Future, pin::Pin};
 
 /// A request as it came: nothing in it is believed yet.
@@ -61,6 +67,9 @@ pub trait CallerCheck: Send + Sync {
     /// The person or machine that signed `request`.
     fn person<'a>(&'a self, request: PresentedRequest<'a>) -> Check<'a, Identity>;
 
+    /// The key that signed `request`, which speaks for nobody yet.
+    fn new_key<'a>(&'a self, request: PresentedRequest<'a>) -> Check<'a, NewKey>;
+
     /// The bastion that signed `request`.
     fn bastion<'a>(&'a self, request: PresentedRequest<'a>) -> Check<'a, Bastion>;
 
@@ -96,6 +105,26 @@ impl PersonCall {
     pub fn subject(&self) -> &Subject {
         &self.identity.subject
     }
+}
+
+/// A key that is strong and held by whoever called, and of nobody who is known.
+#[derive(Debug, Clone)]
+pub struct NewKey {
+    /// The key.
+    pub key: KeyData,
+    /// Its `SHA256:…`.
+    pub fingerprint: String,
+}
+
+/// A call by a key that wants to speak for somebody.
+#[derive(Debug, Clone)]
+pub struct NewKeyCall {
+    /// The key.
+    pub key: KeyData,
+    /// Its `SHA256:…`.
+    pub fingerprint: String,
+    /// When and from where.
+    pub context: Context,
 }
 
 /// A call by a bastion.

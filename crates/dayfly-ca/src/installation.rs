@@ -4,14 +4,19 @@
 
 use crate::{
     authority::Authority,
-    config::{HostRules, Limits, RotationRules, RuleBook},
+    config::{FederationSettings, HostRules, Limits, RotationRules, RuleBook, SignInSettings},
+    federation::Federation,
     geo::Unknown,
     http::Service,
-    identity::{BastionCall, HostCall, PersonCall, challenge::Challenges, enrolled_key::EnrolledKeys, enrollment_token},
+    identity::{
+        BastionCall, HostCall, PersonCall, challenge::Challenges, enrolled_key::EnrolledKeys, enrollment_token, provider::Provider,
+        web::Web,
+    },
     revocations::CurrentRevocations,
+    sign_in::SignIns,
     signer::{Keyring, keyring::AuthorityKeys},
     store::{
-        Bastion, Person, Store,
+        Bastion, Person, PersonKey, Store,
         host::{Host, HostKey, HostToken},
         memory::MemoryStore,
     },
@@ -82,7 +87,20 @@ impl Installation {
         Self::with(limits, keyring())
     }
 
+    /// Whose people sign in at these providers, and whose workloads show tokens.
+    pub(crate) fn with_sign_in(settings: SignInSettings, federation: Vec<FederationSettings>) -> Self {
+        let web = Web::new().unwrap();
+        let provider = |settings| Provider::new(settings, Some("client secret".to_owned()), ORIGIN, web.clone()).unwrap();
+        let providers = settings.providers.into_iter().map(provider).collect();
+        let sign_ins = SignIns::new(providers, settings.device_codes, settings.lifetime.as_secs()).unwrap();
+        Self::with_all(limits(), keyring(), sign_ins, Federation::new(federation, &web).unwrap())
+    }
+
     fn with(limits: Limits, keyring: Keyring) -> Self {
+        Self::with_all(limits, keyring, SignIns::new(Vec::new(), true, 3600).unwrap(), Federation::default())
+    }
+
+    fn with_all(limits: Limits, keyring: Keyring, sign_ins: SignIns, federation: Federation) -> Self {
         let store = Arc::new(MemoryStore::default());
         for (name, seed, groups) in [("alice", ALICE, vec!["dba", "developers"]), ("bob", BOB, vec![]), ("carol", CAROL, vec!["reviewers"])]
         {
@@ -117,7 +135,7 @@ impl Installation {
             latest_list: Default::default(),
             rules,
         };
-        Self { store, clock, service: Arc::new(Service::new(authority, Box::new(callers), challenges, limits)) }
+        Self { store, clock, service: Arc::new(Service::new(authority, Box::new(callers), challenges, limits, sign_ins, federation)) }
     }
 
     pub(crate) fn authority(&self) -> &Authority {
@@ -134,7 +152,7 @@ impl Installation {
     /// A call by somebody who is enrolled, with the challenge [`CHALLENGE`].
     pub(crate) async fn person_call(&self, name: &str) -> PersonCall {
         let person = self.store.person(&name.parse().unwrap()).await.unwrap().unwrap();
-        let proof = Proof::EnrolledKey { fingerprint: person.key_fingerprint };
+        let proof = Proof::EnrolledKey { fingerprint: person.key.unwrap().fingerprint };
         let evidence = Evidence::new(proof, self.clock.unix_seconds());
         let identity = Identity { subject: person.subject, groups: person.groups, evidence };
         PersonCall { identity, context: sample::context(), challenge: CHALLENGE.to_owned() }
@@ -184,8 +202,8 @@ fn keyring() -> Keyring {
 fn person(name: &str, seed: u8, groups: &[&str]) -> Person {
     Person {
         subject: name.parse().unwrap(),
-        key_fingerprint: fingerprint(SeedSigner::new(seed).public_key()),
-        public_key: line(seed),
+        key: Some(PersonKey { fingerprint: fingerprint(SeedSigner::new(seed).public_key()), line: line(seed) }),
+        account: None,
         groups: groups.iter().map(|group| GroupName::new(*group).unwrap()).collect(),
         disabled: false,
     }

@@ -13,6 +13,7 @@
 //! | [`identity`] | who calls: challenges, signed requests, proofs of possession |
 //! | [`authority`] | what every pipeline works with |
 //! | [`issue`], [`session`], [`host_certificate`] | the pipelines that sign |
+//! | [`sign_in`], [`federation`] | keys that come to speak for people by a browser, and for machines by a token |
 //! | [`host_enrollment`], [`host_setup`], [`host_report`] | hosts: enrolled by a one-time token, told what to trust, seen to hold it |
 //! | [`revoke`], [`revocations`] | what was revoked: the pipeline, and what is in force now |
 //! | [`bastion_events`], [`review`], [`refused_request`] | what else goes to the log, and who reads it |
@@ -36,6 +37,7 @@ pub mod commands;
 pub mod config;
 pub mod factor;
 pub mod failure;
+pub mod federation;
 pub mod geo;
 pub mod host_certificate;
 pub mod host_enrollment;
@@ -58,6 +60,7 @@ pub mod rotate;
 pub mod run;
 pub mod serve;
 pub mod session;
+pub mod sign_in;
 pub mod signer;
 pub mod store;
 pub mod tls_certificate;

@@ -7,7 +7,7 @@ use crate::{
     identity::PersonCall,
     store::Bastion,
 };
-use dayfly_api::person::{BastionAddress, Destination, Destinations, RoleSummary, Roles, WhoAmI};
+use dayfly_api::person::{BastionAddress, CurrentSignIn, Destination, Destinations, RoleSummary, Roles, WhoAmI};
 use dayfly_core::{
     name::{AccountName, RoleName, TargetName},
     policy,
@@ -29,6 +29,9 @@ pub fn whoami(call: &PersonCall) -> WhoAmI {
         method: proof.method().to_owned(),
         key_fingerprint: proof.fingerprint().to_owned(),
         address: call.context.source.to_canonical().to_string(),
+        sign_in: proof
+            .issuer_and_subject()
+            .map(|(issuer, subject)| CurrentSignIn { issuer: issuer.to_owned(), issuer_subject: subject.to_owned() }),
     }
 }
 

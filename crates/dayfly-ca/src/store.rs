@@ -9,6 +9,7 @@ pub mod host;
 pub(crate) mod memory;
 mod revocation;
 pub mod rotation;
+pub mod sign_in;
 pub mod sqlite;
 #[cfg(test)]
 mod suite;
@@ -27,6 +28,7 @@ use dayfly_core::{
 use factor::{Authenticator, CodeUsed};
 use host::{Host, HostCertificateNote, HostReportNote, HostToken};
 use rotation::{BastionReportHeld, RotationRecord, RotationStep};
+use sign_in::{NewSignIn, ProviderAccount, SignIn};
 use std::{
     collections::{BTreeMap, BTreeSet},
     future::Future,
@@ -79,6 +81,8 @@ pub enum Unique {
     Host,
     /// The one use of an enrolment token.
     HostToken,
+    /// The one use of a workload's token.
+    Token,
     /// An enrolled key.
     Key,
     /// An inner host key, which carries one name only.
@@ -104,6 +108,7 @@ impl std::fmt::Display for Unique {
             Self::Bastion => "a bastion of this name",
             Self::Host => "a host of this name",
             Self::HostToken => "an enrolment by this token",
+            Self::Token => "a use of this token",
             Self::Key => "an enrolment of this key",
             Self::InnerHostKey => "an inner host certificate of this key for another name",
             Self::RevocationList => "a revocation list of this number",
@@ -165,6 +170,10 @@ pub enum Change {
     NoteHostReport(HostReportNote),
     /// A host is disabled: no new certificates, and its token is of no use.
     DisableHost(HostName),
+    /// A key is signed in. Its token is used up, and whoever it speaks for is known from then on.
+    AddSignIn(Box<NewSignIn>),
+    /// The sign-in of this key, by its `SHA256:…`, is over.
+    EndSignIn(String),
     /// Something was revoked.
     Revoke(Revocation),
     /// The key revocation list says something else than before. Its number follows the last one's.
@@ -209,15 +218,24 @@ pub enum Change {
     },
 }
 
-/// An enrolled person or machine.
+/// A key that is enrolled for a person or machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PersonKey {
+    /// `SHA256:…`.
+    pub fingerprint: String,
+    /// One OpenSSH line.
+    pub line: String,
+}
+
+/// A person or machine: enrolled with a key, or known since a sign-in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Person {
     /// Who.
     pub subject: Subject,
-    /// `SHA256:…` of the enrolled key.
-    pub key_fingerprint: String,
-    /// The key, one OpenSSH line.
-    pub public_key: String,
+    /// The enrolled key, if there is one.
+    pub key: Option<PersonKey>,
+    /// The account at a provider, if that is how they are known.
+    pub account: Option<ProviderAccount>,
     /// Their groups.
     pub groups: BTreeSet<GroupName>,
     /// Whether their access has ended.
@@ -320,6 +338,12 @@ pub trait Store: Send + Sync {
 
     /// The person that a key is enrolled for, disabled or not.
     fn person_by_key<'a>(&'a self, key_fingerprint: &'a str) -> Answer<'a, Option<Person>>;
+
+    /// The person with this account: issuer, and its own id of them.
+    fn person_by_account<'a>(&'a self, issuer: &'a str, issuer_subject: &'a str) -> Answer<'a, Option<Person>>;
+
+    /// The sign-in of a key, ended or not.
+    fn sign_in_by_key<'a>(&'a self, key_fingerprint: &'a str) -> Answer<'a, Option<SignIn>>;
 
     /// The person of this name.
     fn person<'a>(&'a self, subject: &'a Subject) -> Answer<'a, Option<Person>>;

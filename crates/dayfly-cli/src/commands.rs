@@ -7,6 +7,7 @@ pub mod host;
 mod inspect;
 mod log;
 mod login;
+mod logout;
 mod reference;
 mod roles;
 mod sessions;
@@ -23,6 +24,8 @@ use std::{path::PathBuf, process::ExitCode};
 pub enum Command {
     /// Prove to a CA who you are, and remember it
     Login(login::Arguments),
+    /// End your sign-in, and forget the CA
+    Logout(logout::Arguments),
     /// Show who you are to the CA
     Whoami,
     /// List the roles that you may ask for
@@ -80,6 +83,7 @@ impl<'a> Context<'a> {
 pub async fn run(command: Command, context: &Context<'_>) -> Result<ExitCode, Failure> {
     match command {
         Command::Login(arguments) => login::run(arguments, context).await?,
+        Command::Logout(arguments) => logout::run(&arguments, context).await?,
         Command::Whoami => whoami::run(context).await?,
         Command::Roles => roles::run(context).await?,
         Command::Why(arguments) => why::run(arguments, context).await?,

@@ -8,9 +8,10 @@ use crate::{
     state::State,
 };
 use dayfly_api::trust::Trust;
-use dayfly_client::{Client, Pin};
+use dayfly_client::{Client, KeySigner, Pin};
 use dayfly_core::signed_request::Purpose;
-use std::path::Path;
+use ssh_key::PrivateKey;
+use std::{path::Path, sync::Arc};
 
 /// A login, opened.
 pub struct Connection {
@@ -53,6 +54,12 @@ impl Connection {
     pub async fn catch_up_with(&mut self, authorities: &str) -> Result<Vec<String>, Failure> {
         if login::digest(&self.trust) == authorities { Ok(Vec::new()) } else { self.catch_up().await }
     }
+}
+
+/// A client for a key in memory that speaks for nobody yet, or for a sign-in of it.
+pub fn client_of(url: &str, pin: Option<&str>, key: &PrivateKey) -> Result<Client, Failure> {
+    let pin = pin.map(parse_pin).transpose()?;
+    Ok(Client::new(url, pin, Purpose::Person, Arc::new(KeySigner::new(key.clone())))?)
 }
 
 /// A client for one identity.

@@ -23,6 +23,10 @@ pub enum Kind {
     Unreachable,
     /// The files kept here are not safe to use.
     UnsafeState,
+    /// The sign-in has ended, and nobody is there to sign in again.
+    SignInNeeded,
+    /// A workload's token is missing or was refused.
+    TokenRefused,
     /// Whoever read the output has read enough, as `head` does. Not a failure of anything.
     NobodyReads,
 }
@@ -36,7 +40,9 @@ Exit codes:
   3  refused by a rule of the CA
   4  not logged in, or the CA does not accept the identity
   5  the CA cannot be reached, or cannot answer for now
-  6  files kept by dayfly are missing their protection, or cannot be used";
+  6  files kept by dayfly are missing their protection, or cannot be used
+  7  the sign-in has ended, and nobody could be asked to sign in again: dayfly login
+  8  a workload's token is missing, or was refused";
 
 impl Kind {
     /// The program's exit code: the table of [`EXIT_CODES`].
@@ -48,6 +54,8 @@ impl Kind {
             Self::NotLoggedIn => 4,
             Self::Unreachable => 5,
             Self::UnsafeState => 6,
+            Self::SignInNeeded => 7,
+            Self::TokenRefused => 8,
             Self::NobodyReads => 0,
         }
     }
@@ -131,7 +139,10 @@ impl From<ClientError> for Failure {
 
 fn kind_of(error: &ClientError) -> Kind {
     const NOT_ACCEPTED: [Reason; 3] = [Reason::UnknownCaller, Reason::BadSignature, Reason::BadChallenge];
+    const TOKEN: [Reason; 3] = [Reason::BadToken, Reason::TokenReplayed, Reason::UnknownWorkload];
     match error {
+        ClientError::Problem(problem) if problem.code == Reason::SignInEnded.code() => Kind::SignInNeeded,
+        ClientError::Problem(problem) if TOKEN.iter().any(|reason| reason.code() == problem.code) => Kind::TokenRefused,
         ClientError::Problem(problem) if NOT_ACCEPTED.iter().any(|reason| reason.code() == problem.code) => Kind::NotLoggedIn,
         ClientError::Problem(problem) if problem.code == TOO_MANY_REQUESTS => Kind::Unreachable,
         error if error.is_unavailable() => Kind::Unreachable,
@@ -194,6 +205,9 @@ mod tests {
     fn exit_codes_tell_refusal_identity_and_outage_apart() {
         assert_eq!(problem(403, "policy_denied").kind.exit_code(), 3);
         assert_eq!(problem(401, "unknown_caller").kind.exit_code(), 4);
+        assert_eq!(problem(401, "sign_in_ended").kind.exit_code(), 7);
+        assert_eq!(problem(401, "bad_token").kind.exit_code(), 8);
+        assert_eq!(problem(403, "unknown_workload").kind.exit_code(), 8);
         assert_eq!(problem(503, "store_unavailable").kind.exit_code(), 5);
         assert_eq!(problem(429, "too_many_requests").kind.exit_code(), 5);
         let gone = ClientError::Unreachable { origin: "https://ca.example".to_owned(), cause: "connection refused".to_owned() };
@@ -218,7 +232,17 @@ mod tests {
 
     #[test]
     fn every_exit_code_is_documented() {
-        let kinds = [Kind::NobodyReads, Kind::Failed, Kind::Usage, Kind::Refused, Kind::NotLoggedIn, Kind::Unreachable, Kind::UnsafeState];
+        let kinds = [
+            Kind::NobodyReads,
+            Kind::Failed,
+            Kind::Usage,
+            Kind::Refused,
+            Kind::NotLoggedIn,
+            Kind::Unreachable,
+            Kind::UnsafeState,
+            Kind::SignInNeeded,
+            Kind::TokenRefused,
+        ];
         for kind in kinds {
             assert!(EXIT_CODES.contains(&format!("\n  {}  ", kind.exit_code())), "{kind:?}");
         }

@@ -25,6 +25,16 @@ const USUAL_FILES: [&str; 5] = ["id_ed25519", "id_ecdsa", "id_ed25519_sk", "id_e
 pub enum IdentityKey {
     /// The key in this file.
     File(PathBuf),
+    /// A key that dayfly made, and that is signed in.
+    SignIn {
+        /// The file that it is kept in.
+        file: PathBuf,
+        /// When the sign-in ends, in Unix seconds.
+        ends_at: u64,
+        /// The provider's name, if the person named it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        provider: Option<String>,
+    },
     /// A key of the running ssh-agent, by its public half.
     Agent {
         /// One OpenSSH line.
@@ -99,6 +109,7 @@ impl Identity {
         let fingerprint = fingerprint(self.signer.public_key());
         match &self.key {
             IdentityKey::File(path) => format!("the key {} ({fingerprint})", path.display()),
+            IdentityKey::SignIn { .. } => format!("a sign-in of the key {fingerprint}"),
             IdentityKey::Agent { .. } => format!("the ssh-agent's key {fingerprint}"),
         }
     }
@@ -107,6 +118,7 @@ impl Identity {
     pub fn open(key: &IdentityKey) -> Result<Self, IdentityError> {
         match key {
             IdentityKey::File(path) => Self::from_file(path),
+            IdentityKey::SignIn { file, .. } => Ok(Self { key: key.clone(), ..Self::from_file(file)? }),
             IdentityKey::Agent { public_key } => {
                 let wanted = PublicKey::from_openssh(public_key).map_err(IdentityError::Forgotten)?;
                 let held = agent_keys(&Agent::connect()?)?.contains(wanted.key_data());

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`args`], [`commands`] | the command line, and a file for each subcommand |
 //! | [`login`], [`connection`] | who is logged in where, and calls to that CA |
+//! | [`sign_in`], [`workload`] | signing in by a browser, and by the token of a CI system |
 //! | [`identity`], [`agent`] | the keys that prove who the person is; the running ssh-agent |
 //! | [`state`] | files that are the person's alone |
 //! | [`certificate`] | what a certificate on this host is good for |
@@ -27,8 +28,10 @@ pub mod log;
 pub mod login;
 pub mod output;
 pub mod play;
+pub mod sign_in;
 pub mod ssh_config;
 pub mod state;
+pub mod workload;
 
 use args::Arguments;
 use clap::{Parser, error::ErrorKind};

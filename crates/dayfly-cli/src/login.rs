@@ -11,11 +11,14 @@ use dayfly_core::{
     rotation::{Purpose, are_vouched_for, keys_digest},
 };
 use serde::{Deserialize, Serialize};
-use ssh_key::{PublicKey, public::KeyData};
-use std::path::Path;
+use ssh_key::{LineEnding, PrivateKey, PublicKey, public::KeyData};
+use std::path::{Path, PathBuf};
 
 const LOGIN_FILE: &str = "login.json";
 const TRUST_FILE: &str = "trust.json";
+
+/// The key that is signed in.
+const SIGN_IN_KEY_FILE: &str = "sign-in-key";
 
 /// A login.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +44,31 @@ impl Login {
     pub fn write(&self, state: &State, trust: &Trust) -> Result<(), StateError> {
         state.write(TRUST_FILE, trust)?;
         state.write(LOGIN_FILE, self)
+    }
+
+    /// Keeps the key of a sign-in. Gives its file.
+    pub fn write_key(state: &State, key: &PrivateKey) -> Result<PathBuf, Failure> {
+        let text = key.to_openssh(LineEnding::LF);
+        let text = text.map_err(|error| Failure::new(Kind::Failed, "the key of the sign-in cannot be written").because(error))?;
+        state.write_secret(SIGN_IN_KEY_FILE, text.as_bytes())?;
+        let file = state.path().join(SIGN_IN_KEY_FILE);
+        Ok(std::path::absolute(&file).unwrap_or(file))
+    }
+
+    /// Forgets the login, and the key of a sign-in. What is trusted stays: a CA with other keys is noticed at the next login.
+    pub fn forget(state: &State) -> Result<(), StateError> {
+        state.remove(LOGIN_FILE)?;
+        state.remove(SIGN_IN_KEY_FILE)
+    }
+
+    /// Whether it is a sign-in at a provider: one that ends, and that a browser renews.
+    pub fn is_sign_in(&self) -> bool {
+        matches!(self.identity, IdentityKey::SignIn { .. })
+    }
+
+    /// Whether the sign-in has ended at `now`, in Unix seconds. An enrolled key's login does not end by itself.
+    pub fn has_ended(&self, now: u64) -> bool {
+        matches!(self.identity, IdentityKey::SignIn { ends_at, .. } if ends_at <= now)
     }
 
     /// Keeps what to trust from here on.

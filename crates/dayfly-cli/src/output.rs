@@ -66,6 +66,15 @@ impl Output {
         if self.form == Form::Json { Ok(()) } else { Lines::new(&mut io::stderr().lock()).line(text) }
     }
 
+    /// Tells something beside the result that a program needs as well: lines for people, or one JSON value, on the standard error.
+    pub fn announce<R: Report>(&self, report: &R) -> io::Result<()> {
+        let mut error = io::stderr().lock();
+        match self.form {
+            Form::Text => report.text(&mut Lines::new(&mut error)),
+            Form::Json => json_line(&mut error, report),
+        }
+    }
+
     /// Overwrites one line of progress on a terminal; elsewhere says nothing. An empty text clears it.
     pub fn progress(&self, text: &str) -> io::Result<()> {
         const CLEAR_LINE: &str = "\r\u{1b}[K";

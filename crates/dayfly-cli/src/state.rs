@@ -97,6 +97,16 @@ impl State {
         Ok(self.directory.write(name, &bytes)?)
     }
 
+    /// Writes a secret as it is.
+    pub fn write_secret(&self, name: &str, bytes: &[u8]) -> Result<(), StateError> {
+        Ok(self.directory.write(name, bytes)?)
+    }
+
+    /// Removes a file; one that is not there is removed already.
+    pub fn remove(&self, name: &str) -> Result<(), StateError> {
+        Ok(self.directory.remove(name)?)
+    }
+
     /// Waits until no other dayfly works on the same thing. `waiting` is called once if there is one.
     pub fn lock(&self, waiting: impl FnOnce()) -> Result<Lock, StateError> {
         Ok(Lock::take(&self.directory, waiting)?)

@@ -69,7 +69,17 @@ fn exit_codes_and_remedies() {
         (&["whoami"], 4, "dayfly login"),
         (&["cert", "db-admin", "--target", "db1"], 4, "dayfly login"),
         (&["log", "verify"], 4, "dayfly login"),
-        (&["login", "https://ca.example"], 4, "ssh-keygen"),
+        // Nobody answers at that port, and without a key of their own a stranger can only sign in there.
+        (&["login", "https://127.0.0.1:1"], 5, "cannot be reached"),
+        (&["login"], 2, "dayfly login https://"),
+        (&["logout"], 4, "dayfly login"),
+        (&["login", "https://127.0.0.1:1", "--identity", "x", "--provider", "corp"], 2, "cannot be used with"),
+        (&["cert", "db-admin", "--target", "db1", "--out", "/nonexistent/x", "--token-file", "/nonexistent"], 2, "DAYFLY_CA_URL"),
+        (
+            &["cert", "db-admin", "--target", "db1", "--out", "x", "--ca", "https://127.0.0.1:1", "--token-env", "NO_SUCH_VARIABLE"],
+            8,
+            "NO_SUCH_VARIABLE",
+        ),
         (&["inspect", "/nonexistent"], 1, "/nonexistent"),
         (&["sessions", "play", SESSION], 2, "--recordings"),
         (&["host", "enroll", "https://ca.example"], 2, "--token-file"),

@@ -18,6 +18,7 @@ use dayfly_api::{
     path,
     person::{Destinations, Roles, WhoAmI},
     session::{LoginKey, SessionPermit, SessionRequest},
+    sign_in::{FederationExchange, SignInOffer, SignInRedemption, SignInStart, SignInStarted, SignInState, SignedIn, SignedOut},
     trust::Trust,
 };
 use dayfly_core::{
@@ -108,6 +109,31 @@ impl Client {
     /// What to trust. Unsigned.
     pub async fn trust(&self) -> Result<Trust, ClientError> {
         self.caller.get_unsigned(path::TRUST).await
+    }
+
+    /// How one may sign in. Unsigned.
+    pub async fn sign_in_offer(&self) -> Result<SignInOffer, ClientError> {
+        self.caller.get_unsigned(path::SIGN_IN_OFFER).await
+    }
+
+    /// Begins a sign-in of the key that signs this client's calls.
+    pub async fn start_sign_in(&self, start: &SignInStart) -> Result<SignInStarted, ClientError> {
+        self.post(path::SIGN_IN, Body::Json(json(start)?)).await
+    }
+
+    /// Completes it, or tells that the person is still at it.
+    pub async fn redeem_sign_in(&self, redemption: &SignInRedemption) -> Result<SignInState, ClientError> {
+        self.post(path::SIGN_IN_REDEMPTION, Body::Json(json(redemption)?)).await
+    }
+
+    /// Ends the sign-in of the key that signs this client's calls.
+    pub async fn sign_out(&self) -> Result<SignedOut, ClientError> {
+        self.post(path::SIGN_OUT, Body::Empty).await
+    }
+
+    /// Signs the key of this client's calls in by a workload's token, which is used up.
+    pub async fn federate(&self, token: &str) -> Result<SignedIn, ClientError> {
+        self.post(path::FEDERATION, Body::Json(json(&FederationExchange { token: token.to_owned() })?)).await
     }
 
     /// Who the caller is.

@@ -14,7 +14,7 @@ pub mod error;
 pub mod pin;
 pub mod request_signer;
 
-pub use client::{CertificateParameters, Client, SessionParameters};
+pub use client::{CertificateParameters, Client, SessionParameters, canonical_origin};
 pub use error::ClientError;
 pub use pin::Pin;
 pub use request_signer::{KeySigner, RequestSigner};

@@ -80,6 +80,14 @@ events! {
     HostReported = "host.reported";
     /// A host was disabled.
     HostDisabled = "host.disabled";
+    /// Somebody proved to a provider who they are, for a tool that waits for it.
+    SignInProven = "signin.proven";
+    /// A key is signed in: for a person, or for a machine by a token.
+    SignInCompleted = "signin.completed";
+    /// A sign-in was refused.
+    SignInRefused = "signin.refused";
+    /// A sign-in was ended by whom it belongs to.
+    SignInEnded = "signin.ended";
     /// Somebody's request could not be authenticated.
     RequestRefused = "request.refused";
     /// A user certificate is about to be signed.

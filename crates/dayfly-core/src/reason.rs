@@ -119,6 +119,24 @@ reasons! {
     HostKeyMismatch = "host_key_mismatch";
     /// Too many at once.
     LimitReached = "limit_reached";
+    /// The CA knows no provider of this name, or none at all, or does not permit this way to sign in.
+    SignInUnavailable = "sign_in_unavailable";
+    /// There is no such sign-in: it was never begun, its time is over, it was used, or it belongs to another key or browser.
+    SignInUnknown = "sign_in_unknown";
+    /// The person, or the provider, said no.
+    SignInDeclined = "sign_in_declined";
+    /// The key's sign-in has ended.
+    SignInEnded = "sign_in_ended";
+    /// A token that is not what it should be: forged, expired, for somebody else, of another issuer.
+    BadToken = "bad_token";
+    /// A token that was used before.
+    TokenReplayed = "token_replayed";
+    /// A good token of a workload that the CA was told nothing of.
+    UnknownWorkload = "unknown_workload";
+    /// The provider cannot be asked, or gives no answer that is understood.
+    ProviderUnavailable = "provider_unavailable";
+    /// The subject's name is another's already.
+    SubjectTaken = "subject_taken";
 }
 
 impl fmt::Display for Reason {

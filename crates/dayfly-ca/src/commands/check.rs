@@ -1,7 +1,9 @@
 //! `dayfly-ca check`: everything that a start would stumble over, told at once.
 
 use crate::{
-    config::{self, RuleBook, settings::Settings},
+    assemble::client_secret,
+    config::{self, FederationSettings, RuleBook, settings::Settings},
+    federation::read_keys,
     mistake::{Mistake, Mistakes},
     serve::tls,
     signer::{Keyring, secrets::Secrets},
@@ -26,7 +28,7 @@ const ROWS: u32 = 500;
 /// How to tell.
 #[derive(Debug, Args)]
 pub struct Check {
-    /// Print JSON: an object with the array `mistakes`
+    /// Print JSON: an object with the arrays `mistakes` and `warnings`
     #[arg(long)]
     json: bool,
 }
@@ -35,14 +37,16 @@ pub struct Check {
 #[derive(Serialize)]
 struct Report<'a> {
     mistakes: &'a Mistakes,
+    warnings: &'a [Mistake],
 }
 
 impl Check {
     pub(super) fn run(&self, config: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
-        let mistakes = find_mistakes(config)?;
+        let (mistakes, warnings) = find_mistakes(config)?;
         if self.json {
-            writeln!(out, "{}", serde_json::to_string_pretty(&Report { mistakes: &mistakes })?)?;
+            writeln!(out, "{}", serde_json::to_string_pretty(&Report { mistakes: &mistakes, warnings: &warnings })?)?;
         } else {
+            warnings.iter().try_for_each(|warning| writeln!(out, "warning: {warning}"))?;
             mistakes.0.iter().try_for_each(|mistake| writeln!(out, "{mistake}"))?;
         }
         match mistakes.0.len() {
@@ -54,13 +58,32 @@ impl Check {
     }
 }
 
-fn find_mistakes(config: &Path) -> anyhow::Result<Mistakes> {
+/// What is wrong, and what is worth a look.
+fn find_mistakes(config: &Path) -> anyhow::Result<(Mistakes, Vec<Mistake>)> {
     let config::Examined { settings, rules, mut mistakes } = config::examine(config);
+    let mut warnings = Vec::new();
     if let Some(settings) = settings {
         mistakes.keep(tls::acceptor(&settings.tls));
+        warnings = check_issuers(&settings, config, &mut mistakes);
         super::wait(check_store(&settings, rules.as_ref(), config, &mut mistakes))?;
     }
-    Ok(mistakes)
+    Ok((mistakes, warnings))
+}
+
+/// The files that providers and workloads need, and claims that a workload could come to share with another.
+fn check_issuers(settings: &Settings, config: &Path, mistakes: &mut Mistakes) -> Vec<Mistake> {
+    for file in settings.sign_in.providers.iter().filter_map(|provider| provider.client_secret_file.as_deref()) {
+        mistakes.keep(client_secret(file));
+    }
+    for file in settings.federation.iter().filter_map(|entry| entry.jwks_file.as_deref()) {
+        mistakes.keep(read_keys(file));
+    }
+    let remedy = "see docs/sign-in.md for what stays on each platform";
+    let of_entry = |entry: &FederationSettings| {
+        let line = entry.line;
+        entry.warnings().into_iter().map(move |warning| Mistake::new(config, warning, remedy).at(line)).collect::<Vec<_>>()
+    };
+    settings.federation.iter().flat_map(of_entry).collect()
 }
 
 /// Which of an authority's keys signs is in the store; without one, the configuration's.

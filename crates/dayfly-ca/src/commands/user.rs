@@ -1,7 +1,7 @@
 //! `dayfly-ca user`: enrol, disable and list people and machines.
 
 use super::{enrolled_key, event, list, open_store, wait};
-use crate::store::{Change, Person, Store};
+use crate::store::{Change, Person, PersonKey, Store};
 use anyhow::bail;
 use clap::{Args, Subcommand};
 use dayfly_core::{
@@ -86,7 +86,8 @@ impl Add {
         let key = enrolled_key::read(&self.key)?;
         let about = event(Event::UserAdded).subject(&subject).fact("key", &key.fingerprint).fact("groups", list(&groups));
         let told = format!("{subject} is enrolled with {}, groups: {}", key.fingerprint, list(&groups));
-        let person = Person { subject, key_fingerprint: key.fingerprint, public_key: key.line, groups, disabled: false };
+        let key = Some(PersonKey { fingerprint: key.fingerprint, line: key.line });
+        let person = Person { subject, key, account: None, groups, disabled: false };
         wait(open_store(config)?.commit(Change::AddPerson(person), about))??;
         Ok(writeln!(out, "{told}")?)
     }
@@ -123,8 +124,15 @@ impl ResetFactors {
 struct Listed<'a> {
     subject: &'a Subject,
     groups: &'a BTreeSet<GroupName>,
-    key: &'a str,
-    public_key: &'a str,
+    key: Option<&'a str>,
+    public_key: Option<&'a str>,
+    /// The provider, its id of them, and how it calls them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issuer: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issuer_subject: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shown: Option<&'a str>,
     disabled: bool,
 }
 
@@ -137,9 +145,21 @@ impl List {
         }
         for person in &people {
             let ended = if person.disabled { ", disabled" } else { "" };
-            writeln!(out, "{}  {}  groups: {}{ended}", person.subject, person.key_fingerprint, list(&person.groups))?;
+            writeln!(out, "{}  {}  groups: {}{ended}", person.subject, known_by(person), list(&person.groups))?;
         }
         Ok(())
+    }
+}
+
+/// By what the CA knows somebody. What a provider calls them may hold anything.
+fn known_by(person: &Person) -> String {
+    match (&person.key, &person.account) {
+        (Some(key), _) => key.fingerprint.clone(),
+        (None, Some(account)) => match &account.shown {
+            Some(shown) => format!("{} ({})", account.issuer, shown.escape_debug()),
+            None => account.issuer.clone(),
+        },
+        (None, None) => "no key".to_owned(),
     }
 }
 
@@ -148,8 +168,11 @@ impl<'a> From<&'a Person> for Listed<'a> {
         Self {
             subject: &person.subject,
             groups: &person.groups,
-            key: &person.key_fingerprint,
-            public_key: &person.public_key,
+            key: person.key.as_ref().map(|key| key.fingerprint.as_str()),
+            public_key: person.key.as_ref().map(|key| key.line.as_str()),
+            issuer: person.account.as_ref().map(|account| account.issuer.as_str()),
+            issuer_subject: person.account.as_ref().map(|account| account.subject.as_str()),
+            shown: person.account.as_ref().and_then(|account| account.shown.as_deref()),
             disabled: person.disabled,
         }
     }

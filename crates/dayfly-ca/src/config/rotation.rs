@@ -3,7 +3,8 @@
 use super::{
     Limits, RotationRules,
     document::{Document, Table},
-    hosts::{DAY, Span},
+    hosts::DAY,
+    span::Span,
 };
 use crate::mistake::Mistakes;
 use serde::Deserialize;

@@ -1,11 +1,11 @@
 //! Everything in `ca.toml` but the rules: where the CA is reached, and its files.
 
 use super::{
-    HostRules, Keys, Limits, RotationRules, TlsFiles,
+    FederationSettings, HostRules, Keys, Limits, RotationRules, SignInSettings, TlsFiles,
     document::{Document, Placed, take_table},
-    hosts,
+    federation, hosts,
     keys::{self, WrittenKeys},
-    limits, rotation,
+    limits, rotation, sign_in,
 };
 use crate::mistake::Mistakes;
 use serde::Deserialize;
@@ -16,7 +16,7 @@ use std::{
 use toml::de::DeTable;
 
 /// The tables of `ca.toml`, beside the keys of [`Top`].
-const TABLES: [&str; 9] = ["tls", "keys", "limits", "hosts", "rotation", "networks", "geo", "role", "target"];
+const TABLES: [&str; 11] = ["tls", "keys", "limits", "hosts", "rotation", "sign_in", "federation", "networks", "geo", "role", "target"];
 
 /// Everything but the rules.
 #[derive(Debug, Clone)]
@@ -29,6 +29,8 @@ pub(crate) struct Settings {
     pub(crate) limits: Limits,
     pub(crate) hosts: HostRules,
     pub(crate) rotation: RotationRules,
+    pub(crate) sign_in: SignInSettings,
+    pub(crate) federation: Vec<FederationSettings>,
 }
 
 #[derive(Deserialize)]
@@ -93,13 +95,15 @@ impl Settings {
     pub(super) fn read<'t>(document: &Document, whole: toml::Spanned<DeTable<'t>>, mistakes: &mut Mistakes) -> Option<Self> {
         let span = whole.span();
         let hosts = hosts::read(document, whole.clone(), mistakes);
+        let sign_in = sign_in::read(document, whole.clone(), mistakes);
+        let federation = federation::read(document, whole.clone(), mistakes);
         let mut table = whole.into_inner();
         note_unknown_keys(document, &table, mistakes);
         let tls = take_table(&mut table, "tls").unwrap_or_else(|| absent(&span));
         let keys = take_table(&mut table, "keys").unwrap_or_else(|| absent(&span));
         let limits = take_table(&mut table, "limits").unwrap_or_else(|| absent(&span));
         let rotation = rotation::read(document, take_table(&mut table, "rotation").unwrap_or_else(|| absent(&span)), mistakes);
-        table.remove("hosts");
+        ["hosts", "sign_in", "federation"].into_iter().for_each(|read| drop(table.remove(read)));
         let top: Option<Top> = document.read_table(toml::Spanned::new(span, table), "the file", &TOP, mistakes).map(Placed::into_value);
         let tls: Option<Tls> = document.read_table(tls, "[tls]", &["certificate", "key"], mistakes).map(Placed::into_value);
         let keys: Option<Placed<WrittenKeys>> = document.read_table(keys, "[keys]", &keys::REQUIRED, mistakes);
@@ -116,6 +120,8 @@ impl Settings {
             rotation: rotation::rules(rotation?, limits.as_ref()?),
             limits: limits?,
             hosts: hosts?,
+            sign_in: sign_in?,
+            federation: federation?,
         })
     }
 }

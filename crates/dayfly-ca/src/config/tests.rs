@@ -333,3 +333,58 @@ fn databases_tell_where_an_address_is_and_a_broken_one_is_a_mistake() {
     fs::remove_file(&here).unwrap();
     assert!(Config::load(&path).unwrap_err().to_string().contains("cannot be read"));
 }
+
+/// The example with what it shows of providers and workloads in force.
+fn example_with_sign_in() -> String {
+    EXAMPLE.replace("\n#: ", "\n")
+}
+
+#[test]
+fn the_example_shows_a_provider_and_a_workload() {
+    let (_directory, path) = written(EXAMPLE, &[PERMITS_NOTHING]);
+    let config = Config::load(&path).unwrap();
+    assert_eq!((config.sign_in, config.federation), (SignInSettings::default(), Vec::new()));
+    let (directory, path) = written(&example_with_sign_in(), &[PERMITS_NOTHING]);
+    let config = Config::load(&path).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    let provider = &config.sign_in.providers[0];
+    assert_eq!((provider.name.as_str(), provider.issuer.as_str()), ("corp", "https://idp.example.org"));
+    assert_eq!(provider.client_secret_file, Some(directory.path().join("keys/corp.secret")));
+    assert_eq!(provider.groups.as_ref().unwrap()["Database Admins"].as_str(), "dba");
+    let workload = &config.federation[0];
+    assert_eq!((workload.machine.to_string().as_str(), workload.claims["repository_id"].as_str()), ("machine:ci", "74"));
+    assert!(workload.warnings().is_empty());
+    let shown: toml::Table = toml::from_str(&example_with_sign_in()).unwrap();
+    assert_eq!(shown["sign_in"].as_table().unwrap().len(), 3);
+    assert_eq!(shown["sign_in"]["provider"][0].as_table().unwrap().len(), 8);
+    assert_eq!(shown["federation"][0].as_table().unwrap().len(), 7);
+}
+
+#[test]
+fn row_15_and_16_what_no_provider_or_workload_may_be() {
+    for (old, new, says) in [
+        ("issuer = \"https://idp.example.org\"", "issuer = \"http://idp.example.org\"", "https://"),
+        ("issuer = \"https://idp.example.org\"", "issuer = \"idp.example.org\"", "is not the URL of an issuer"),
+        ("name = \"corp\"", "name = \"corp.x\"", "no name of a provider"),
+        ("name = \"corp\"", "name = \"machine:\"", "no name of a provider"),
+        ("[\"ES256\", \"RS256\", \"EdDSA\"]", "[\"HS256\"]", "HS256"),
+        ("[\"ES256\", \"RS256\", \"EdDSA\"]", "[\"none\"]", "none"),
+        ("[\"ES256\", \"RS256\", \"EdDSA\"]", "[]", "no algorithm is allowed"),
+        ("lifetime = \"12h\"", "lifetime = \"13h\"", "out of bounds"),
+        ("{ repository_id = \"74\", repository_owner_id = \"9919\", ref = \"refs/heads/main\" }", "{}", "no claim is asked for"),
+        ("audience = \"https://ca.example.org:8443\"", "audience = \"\"", "the audience is empty"),
+        ("audience = \"https://ca.example.org:8443\"", "", "has no `audience`"),
+        ("machine = \"ci\"", "machine = \"CI\"", "is not a name"),
+        ("max_lifetime = \"1h\"", "max_lifetime = \"30d\"", "out of bounds"),
+        ("client_id = \"dayfly\"", "client_id = \"dayfly\"\nclient_secret = \"x\"", "client_secret"),
+    ] {
+        let example = example_with_sign_in();
+        assert_eq!(example.matches(old).count(), 1, "{old}");
+        let found = mistakes(&example.replace(old, new), &[PERMITS_NOTHING]);
+        assert!(found.len() == 1 && found[0].contains(says), "{new}: {found:?}");
+    }
+    let twice = example_with_sign_in().replace(
+        "\n[[sign_in.provider]]\n",
+        "\n[[sign_in.provider]]\nname = \"corp\"\nissuer = \"https://x.example\"\nclient_id = \"x\"\n[[sign_in.provider]]\n",
+    );
+    assert!(mistakes(&twice, &[PERMITS_NOTHING])[0].contains("two providers have this name"));
+}

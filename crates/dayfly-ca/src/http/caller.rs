@@ -3,7 +3,7 @@
 use super::{Peer, Service, problem::HttpProblem};
 use crate::{
     failure::Failure,
-    identity::{BastionCall, CallerError, EnrollingHostCall, HostCall, PersonCall, PresentedRequest, Rejection},
+    identity::{BastionCall, CallerError, EnrollingHostCall, HostCall, NewKey, NewKeyCall, PersonCall, PresentedRequest, Rejection},
     refused_request::RefusedRequest,
 };
 use axum::{
@@ -25,6 +25,9 @@ use std::{net::IpAddr, sync::Arc};
 /// The person or machine that calls.
 pub(super) type ByPerson = Extension<Arc<PersonCall>>;
 
+/// The key that calls, which speaks for nobody yet.
+pub(super) type ByNewKey = Extension<Arc<NewKeyCall>>;
+
 /// The bastion that calls.
 pub(super) type ByBastion = Extension<Arc<BastionCall>>;
 
@@ -38,6 +41,7 @@ pub(super) type ByEnrollingHost = Extension<Arc<EnrollingHostCall>>;
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Kind {
     Person,
+    NewKey,
     Bastion,
     Host,
     EnrollingHost,
@@ -47,7 +51,7 @@ impl Kind {
     /// As what such a caller signs.
     fn purpose(self) -> Purpose {
         match self {
-            Self::Person => Purpose::Person,
+            Self::Person | Self::NewKey => Purpose::Person,
             Self::Bastion => Purpose::Bastion,
             Self::Host | Self::EnrollingHost => Purpose::Host,
         }
@@ -108,6 +112,10 @@ async fn identify(gate: &Gate, peer: IpAddr, parts: &mut Parts, body: &Bytes) ->
             let key = identity.evidence.proof.fingerprint();
             identity.evidence.factors = service.authority.store.factors(&identity.subject, key).await?;
             parts.extensions.insert(Arc::new(PersonCall { identity, context, challenge }));
+        }
+        Kind::NewKey => {
+            let NewKey { key, fingerprint } = service.callers.new_key(presented).await?;
+            parts.extensions.insert(Arc::new(NewKeyCall { key, fingerprint, context }));
         }
         Kind::Bastion => {
             let bastion = service.callers.bastion(presented).await?;

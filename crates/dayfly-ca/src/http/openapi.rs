@@ -1,6 +1,6 @@
 //! The contract, made from the handlers. `docs/api/openapi.json` is its committed form.
 
-use super::{bastion, certificates, decisions, factors, host, log, people, sessions, trust};
+use super::{bastion, certificates, decisions, factors, host, log, people, sessions, sign_in, trust};
 use dayfly_core::signed_request::SIGNATURE_HEADER;
 use std::sync::LazyLock;
 use utoipa::{
@@ -40,6 +40,11 @@ pub fn json() -> &'static str {
         factors::enroll,
         factors::prove,
         decisions::why,
+        sign_in::offer,
+        sign_in::start,
+        sign_in::redeem,
+        sign_in::end,
+        sign_in::federate,
         log::page,
         log::head,
         sessions::open,

@@ -108,11 +108,19 @@ fn title(code: &str) -> String {
 
 fn status(reason: Reason) -> StatusCode {
     match reason {
-        Reason::BadSignature | Reason::BadChallenge | Reason::UnknownCaller | Reason::UnknownToken => StatusCode::UNAUTHORIZED,
+        Reason::BadSignature
+        | Reason::BadChallenge
+        | Reason::UnknownCaller
+        | Reason::UnknownToken
+        | Reason::SignInEnded
+        | Reason::BadToken
+        | Reason::TokenReplayed => StatusCode::UNAUTHORIZED,
         Reason::BadRequest | Reason::NoPossession => StatusCode::BAD_REQUEST,
-        Reason::SessionReplayed | Reason::KeyInUse => StatusCode::CONFLICT,
+        Reason::SessionReplayed | Reason::KeyInUse | Reason::SubjectTaken => StatusCode::CONFLICT,
         Reason::LimitReached => StatusCode::TOO_MANY_REQUESTS,
-        Reason::CaUnavailable | Reason::RecordingUnavailable | Reason::TargetUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Reason::CaUnavailable | Reason::RecordingUnavailable | Reason::TargetUnavailable | Reason::ProviderUnavailable => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         Reason::ForeignCa
         | Reason::WrongType
         | Reason::Expired
@@ -147,6 +155,10 @@ fn status(reason: Reason) -> StatusCode {
         | Reason::NameNotEnrolled
         | Reason::DifferentPerson
         | Reason::NotAllowed
-        | Reason::HostKeyMismatch => StatusCode::FORBIDDEN,
+        | Reason::HostKeyMismatch
+        | Reason::SignInUnavailable
+        | Reason::SignInUnknown
+        | Reason::SignInDeclined
+        | Reason::UnknownWorkload => StatusCode::FORBIDDEN,
     }
 }

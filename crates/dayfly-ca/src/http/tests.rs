@@ -5,9 +5,11 @@
 mod authentication;
 mod bounds;
 mod decisions;
+mod double;
 mod log;
 mod resources;
 mod routes;
+mod sign_in;
 
 use super::{Peer, router};
 use crate::installation::{Installation, ORIGIN, request_signature};

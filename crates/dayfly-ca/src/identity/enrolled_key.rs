@@ -1,13 +1,14 @@
-//! Identity by enrolled SSH key: the request's signature is the proof, and nothing is handed out that could be stolen.
+//! Identity by SSH key, enrolled or signed in: the request's signature is the proof, and nothing is handed out that could be stolen.
 
 use super::{
-    CallerCheck, CallerError, Check, EnrollingHost, PresentedRequest, Rejection,
+    CallerCheck, CallerError, Check, EnrollingHost, NewKey, PresentedRequest, Rejection,
     challenge::{ChallengeError, Challenges, OpenChallenge},
     enrollment_token,
+    token::SKEW,
 };
 use crate::{
     revocations::CurrentRevocations,
-    store::{Bastion, Store, host::Host},
+    store::{Bastion, Person, Store, host::Host, sign_in::SignInBy},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use dayfly_core::{
@@ -15,7 +16,7 @@ use dayfly_core::{
     clock::Clock,
     identity::{Evidence, Identity, Proof},
     reason::{Reason, Refusal},
-    signature::{fingerprint, verify_sshsig},
+    signature::{fingerprint, strength, verify_sshsig},
     signed_request::{CHALLENGE_HEADER, Purpose, REQUEST_NAMESPACE, SIGNATURE_HEADER, SignedRequest},
 };
 use ssh_key::{SshSig, encoding::Decode, public::KeyData};
@@ -24,7 +25,7 @@ use std::sync::Arc;
 /// The longest signature that is read, in characters of base64. One by a 16384-bit RSA key still fits.
 const LONGEST_SIGNATURE: usize = 8 * 1024;
 
-/// Knows callers by the keys that are enrolled for them.
+/// Knows callers by the keys that are enrolled for them, or signed in.
 pub struct EnrolledKeys {
     /// The CA's origin, which every signature is bound to.
     pub origin: String,
@@ -42,8 +43,7 @@ impl CallerCheck for EnrolledKeys {
     fn person<'a>(&'a self, request: PresentedRequest<'a>) -> Check<'a, Identity> {
         Box::pin(async move {
             let signed = self.verify(Purpose::Person, request)?;
-            let person = self.store.person_by_key(&signed.key_fingerprint).await?;
-            let person = person.ok_or_else(|| signed.rejected(stranger("person")))?;
+            let (person, evidence) = self.speaker(&signed).await?;
             let who = person.subject.to_string();
             let revocations = self.revocations.current().await?;
             if person.disabled || revocations.subjects.contains(&person.subject) {
@@ -52,9 +52,18 @@ impl CallerCheck for EnrolledKeys {
             if revocations.keys.contains(&signed.key_fingerprint) {
                 return Err(signed.rejected_as(who, RevokedBy::Key(signed.key_fingerprint.clone()).refusal()));
             }
-            let fingerprint = self.spend(signed, &who)?;
-            let evidence = Evidence::new(Proof::EnrolledKey { fingerprint }, self.clock.unix_seconds());
+            self.spend(signed, &who)?;
             Ok(Identity { subject: person.subject, groups: person.groups, evidence })
+        })
+    }
+
+    fn new_key<'a>(&'a self, request: PresentedRequest<'a>) -> Check<'a, NewKey> {
+        Box::pin(async move {
+            let signed = self.verify(Purpose::Person, request)?;
+            let key = signed.key.clone();
+            strength(&key).map_err(|refusal| signed.rejected(refusal))?;
+            let fingerprint = self.spend(signed, "a key that is new")?;
+            Ok(NewKey { key, fingerprint })
         })
     }
 
@@ -112,6 +121,27 @@ struct Signed {
 }
 
 impl EnrolledKeys {
+    /// For whom a key speaks: it is enrolled for them, or signed in. How that is proven, and since when, and what a workload's token said.
+    async fn speaker(&self, signed: &Signed) -> Result<(Person, Evidence), CallerError> {
+        let (now, fingerprint) = (self.clock.unix_seconds(), signed.key_fingerprint.clone());
+        if let Some(person) = self.store.person_by_key(&fingerprint).await? {
+            return Ok((person, Evidence::new(Proof::EnrolledKey { fingerprint }, now)));
+        }
+        let sign_in = self.store.sign_in_by_key(&fingerprint).await?.ok_or_else(|| signed.rejected(stranger("person")))?;
+        let who = sign_in.subject.to_string();
+        // A clock that was set back does not make a sign-in of tomorrow count today.
+        if !sign_in.is_good(now) || now < sign_in.proven_at.saturating_sub(SKEW) {
+            return Err(signed.rejected_as(who.clone(), sign_in_ended(&who)));
+        }
+        let person = self.store.person(&sign_in.subject).await?.ok_or_else(|| signed.rejected(stranger("person")))?;
+        let (issuer, subject) = (sign_in.issuer, sign_in.issuer_subject);
+        let proof = match sign_in.by {
+            SignInBy::Provider(_) => Proof::SignIn { issuer, subject, fingerprint },
+            SignInBy::Token => Proof::Federation { issuer, subject, fingerprint },
+        };
+        Ok((person, Evidence { claims: sign_in.claims, ..Evidence::new(proof, sign_in.proven_at) }))
+    }
+
     /// The cheap check first: a stranger without one of our challenges costs no signature check.
     fn verify(&self, purpose: Purpose, request: PresentedRequest<'_>) -> Result<Signed, CallerError> {
         let (Some(challenge), Some(signature)) = (request.challenge, request.signature) else {
@@ -194,6 +224,10 @@ fn stranger(kind: &str) -> Refusal {
         format!("the key that signed the request is not enrolled for any {kind}"),
         "use the enrolled key, or ask whoever administers the CA to enrol this one",
     )
+}
+
+fn sign_in_ended(who: &str) -> Refusal {
+    Refusal::new(Reason::SignInEnded, format!("the sign-in of {who} has ended"), "sign in again: dayfly login")
 }
 
 fn ended(who: &str) -> Refusal {

@@ -60,7 +60,8 @@ impl Parent {
 
     /// What is true of a certificate that was issued before evidence was kept: an enrolled key was the only proof, and there were no second factors.
     fn evidence_of_before(&self, person: &Person) -> Evidence {
-        let proof = Proof::EnrolledKey { fingerprint: person.key_fingerprint.clone() };
+        let fingerprint = person.key.as_ref().map(|key| key.fingerprint.clone()).unwrap_or_default();
+        let proof = Proof::EnrolledKey { fingerprint };
         Evidence::new(proof, self.certificate.validity().after().saturating_add(BACKDATE_SECONDS))
     }
 }

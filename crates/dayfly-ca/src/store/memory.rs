@@ -11,6 +11,7 @@ use super::{
     factor::Authenticator,
     host::{Host, HostKey, HostReportHeld, HostReportNote, HostToken},
     rotation::RotationRecord,
+    sign_in::{Holder, NewSignIn, SignIn},
 };
 use dayfly_core::{
     audit::{AuditEvent, Event},
@@ -37,6 +38,8 @@ struct Memory {
     people: BTreeMap<Subject, Person>,
     bastions: BTreeMap<BastionName, Bastion>,
     hosts: BTreeMap<HostName, Host>,
+    sign_ins: BTreeMap<String, SignIn>,
+    used_tokens: BTreeMap<[u8; 32], u64>,
     certificates: BTreeMap<u64, Certificate>,
     sessions: BTreeMap<Uuid, Session>,
     inner_host_keys: BTreeMap<String, String>,
@@ -157,6 +160,14 @@ impl Memory {
                 (host.disabled, host.token.is_used) = (true, true);
                 Ok(true)
             }
+            Change::AddSignIn(new) => self.add_sign_in(*new),
+            Change::EndSignIn(key) => match self.sign_ins.get_mut(&key) {
+                Some(sign_in) => {
+                    sign_in.is_ended = true;
+                    Ok(true)
+                }
+                None => Err(StoreError::Unknown(format!("sign-in of the key {key}"))),
+            },
             Change::Revoke(revocation) => {
                 self.revocations.push(revocation);
                 Ok(true)
@@ -206,7 +217,7 @@ impl Memory {
 
     fn enroll_host(&mut self, name: &HostName, token: [u8; 32], key: HostKey) -> Result<bool, StoreError> {
         let is_enrolled = |fingerprint: &str| fingerprint == key.fingerprint;
-        let is_anothers = self.people.values().any(|person| is_enrolled(&person.key_fingerprint))
+        let is_anothers = self.people.values().any(|person| person.key.as_ref().is_some_and(|key| is_enrolled(&key.fingerprint)))
             || self.bastions.values().any(|bastion| is_enrolled(&bastion.key_fingerprint))
             || self.hosts.values().any(|host| host.name != *name && host.key.as_ref().is_some_and(|key| is_enrolled(&key.fingerprint)));
         let host = self.host(name)?;
@@ -217,6 +228,37 @@ impl Memory {
             return Err(StoreError::Conflict(Unique::Key));
         }
         (host.token.is_used, host.key, host.certificate) = (true, Some(key), None);
+        Ok(true)
+    }
+
+    fn add_sign_in(&mut self, new: NewSignIn) -> Result<bool, StoreError> {
+        let NewSignIn { sign_in, holder } = new;
+        let is_enrolled = |person: &Person| person.key.as_ref().is_some_and(|key| key.fingerprint == sign_in.key_fingerprint);
+        let is_bastions = self.bastions.values().any(|bastion| bastion.key_fingerprint == sign_in.key_fingerprint);
+        if self.people.values().any(is_enrolled) || is_bastions || self.sign_ins.contains_key(&sign_in.key_fingerprint) {
+            return Err(StoreError::Conflict(Unique::Key));
+        }
+        let fresh = Person { subject: sign_in.subject.clone(), key: None, account: None, groups: Default::default(), disabled: false };
+        match holder {
+            Holder::Person { account, groups } => {
+                let is_account =
+                    |held: &super::sign_in::ProviderAccount| (&held.issuer, &held.subject) == (&account.issuer, &account.subject);
+                let known =
+                    self.people.values().find(|person| person.account.as_ref().is_some_and(is_account)).map(|person| &person.subject);
+                let is_free = !self.people.contains_key(&sign_in.subject);
+                if known.map_or(!is_free, |known| *known != sign_in.subject) {
+                    return Err(StoreError::Conflict(Unique::Person));
+                }
+                let person = self.people.entry(sign_in.subject.clone()).or_insert(fresh);
+                (person.account, person.groups) = (Some(account), groups);
+            }
+            Holder::Machine { token, token_ends_at } => {
+                self.used_tokens.retain(|_, ends_at| *ends_at >= sign_in.proven_at);
+                vacant(&mut self.used_tokens, token, token_ends_at, Unique::Token)?;
+                self.people.entry(sign_in.subject.clone()).or_insert(fresh);
+            }
+        }
+        self.sign_ins.insert(sign_in.key_fingerprint.clone(), sign_in);
         Ok(true)
     }
 
@@ -296,7 +338,18 @@ impl Store for MemoryStore {
     }
 
     fn person_by_key<'a>(&'a self, key_fingerprint: &'a str) -> Answer<'a, Option<Person>> {
-        now(Ok(self.memory().people.values().find(|person| person.key_fingerprint == key_fingerprint).cloned()))
+        let has_key = |person: &&Person| person.key.as_ref().is_some_and(|key| key.fingerprint == key_fingerprint);
+        now(Ok(self.memory().people.values().find(has_key).cloned()))
+    }
+
+    fn person_by_account<'a>(&'a self, issuer: &'a str, issuer_subject: &'a str) -> Answer<'a, Option<Person>> {
+        let has_account =
+            |person: &&Person| person.account.as_ref().is_some_and(|account| account.issuer == issuer && account.subject == issuer_subject);
+        now(Ok(self.memory().people.values().find(has_account).cloned()))
+    }
+
+    fn sign_in_by_key<'a>(&'a self, key_fingerprint: &'a str) -> Answer<'a, Option<SignIn>> {
+        now(Ok(self.memory().sign_ins.get(key_fingerprint).cloned()))
     }
 
     fn person<'a>(&'a self, subject: &'a Subject) -> Answer<'a, Option<Person>> {
@@ -408,5 +461,8 @@ mod tests {
         a_hosts_key_is_nobody_elses_until_it_is_given_up
         a_report_that_tells_nothing_new_is_noted_without_an_event
         an_authority_has_one_rotation_at_a_time_and_a_step_is_taken_once
+        a_sign_in_makes_its_holder_known_and_ends_once
+        row_15_a_name_belongs_to_one_account
+        row_15_a_token_is_used_once_until_it_ends
     }
 }

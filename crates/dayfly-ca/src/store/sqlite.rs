@@ -12,6 +12,7 @@
 //! | `readers` | a few connections that only read |
 //! | `query` | the questions, as SQL |
 //! | `rotation` | rotations, and what bastions trust |
+//! | `sign_in` | keys that are signed in: changes and questions |
 //! | `revocation` | what is revoked, and which certificates that covers |
 //!
 //! Another process may append at any time (`dayfly-ca user add` while the CA serves): the newest row is read inside each transaction, which holds the
@@ -19,7 +20,7 @@
 
 use super::{
     Answer, Bastion, Certificate, Change, ListRecord, Person, Position, Revocation, RevocationState, RevokedSerials, Row, Store,
-    StoreError, factor::Authenticator, host::Host, rotation::RotationRecord,
+    StoreError, factor::Authenticator, host::Host, rotation::RotationRecord, sign_in::SignIn,
 };
 use dayfly_core::{
     audit::AuditEvent,
@@ -43,6 +44,7 @@ mod readers;
 mod revocation;
 mod rotation;
 mod schema;
+mod sign_in;
 mod writer;
 
 /// The store in one SQLite file.
@@ -78,6 +80,14 @@ impl Store for SqliteStore {
 
     fn person_by_key<'a>(&'a self, key_fingerprint: &'a str) -> Answer<'a, Option<Person>> {
         Box::pin(self.readers.look_up(|connection| query::person_by_key(connection, key_fingerprint)))
+    }
+
+    fn person_by_account<'a>(&'a self, issuer: &'a str, issuer_subject: &'a str) -> Answer<'a, Option<Person>> {
+        Box::pin(self.readers.look_up(|connection| query::person_by_account(connection, issuer, issuer_subject)))
+    }
+
+    fn sign_in_by_key<'a>(&'a self, key_fingerprint: &'a str) -> Answer<'a, Option<SignIn>> {
+        Box::pin(self.readers.look_up(|connection| sign_in::by_key(connection, key_fingerprint)))
     }
 
     fn person<'a>(&'a self, subject: &'a Subject) -> Answer<'a, Option<Person>> {

@@ -3,8 +3,11 @@
 mod evidence;
 mod host;
 mod rotation;
+mod sign_in;
 
-use super::{Bastion, Certificate, Change, ListRecord, Minted, Person, Revocation, RevokedSerials, Session, Store, StoreError, Unique};
+use super::{
+    Bastion, Certificate, Change, ListRecord, Minted, Person, PersonKey, Revocation, RevokedSerials, Session, Store, StoreError, Unique,
+};
 use dayfly_core::{
     audit::{AuditEvent, Event, Outcome, Reporter},
     certificate::Revoked,
@@ -48,6 +51,9 @@ macro_rules! store_suite {
             a_host_enrols_once_by_its_token
             a_hosts_key_is_nobody_elses_until_it_is_given_up
             a_report_that_tells_nothing_new_is_noted_without_an_event
+            a_sign_in_makes_its_holder_known_and_ends_once
+            row_15_a_name_belongs_to_one_account
+            row_15_a_token_is_used_once_until_it_ends
             an_authority_has_one_rotation_at_a_time_and_a_step_is_taken_once
         }
     };
@@ -57,6 +63,9 @@ pub(crate) use host::{
     a_report_that_tells_nothing_new_is_noted_without_an_event,
 };
 pub(crate) use rotation::an_authority_has_one_rotation_at_a_time_and_a_step_is_taken_once;
+pub(crate) use sign_in::{
+    a_sign_in_makes_its_holder_known_and_ends_once, row_15_a_name_belongs_to_one_account, row_15_a_token_is_used_once_until_it_ends,
+};
 pub(crate) use store_suite;
 
 const NOW: OffsetDateTime = datetime!(2026-01-02 03:04:05 UTC);
@@ -76,8 +85,8 @@ fn subject(name: &str) -> Subject {
 fn person(name: &str, key: &str) -> Person {
     Person {
         subject: subject(name),
-        key_fingerprint: format!("SHA256:{key}"),
-        public_key: format!("ssh-ed25519 {key}"),
+        key: Some(PersonKey { fingerprint: format!("SHA256:{key}"), line: format!("ssh-ed25519 {key}") }),
+        account: None,
         groups: ["dba", "reviewers"].map(|group| group.parse().unwrap()).into(),
         disabled: false,
     }

@@ -2,6 +2,7 @@
 
 mod agent;
 mod refusals;
+mod token;
 
 pub(super) use agent::IN_AGENT;
 
@@ -14,6 +15,8 @@ use crate::{
     identity::{Identity, passphrase::terminal},
     login::keys,
     output::{Lines, Report},
+    sign_in::renewed,
+    workload::TokenSource,
 };
 use dayfly_api::certificate::IssuedCertificate;
 use dayfly_client::{CertificateParameters, KeySigner, RequestSigner};
@@ -66,6 +69,9 @@ pub struct Arguments {
     /// Do nothing if the certificate that is there lives for another minute at least
     #[arg(long)]
     if_needed: bool,
+
+    #[command(flatten)]
+    token: token::ByToken,
 }
 
 /// Where a key with its certificate goes.
@@ -94,32 +100,67 @@ struct Answer {
 }
 
 pub(super) async fn run(arguments: Arguments, context: &Context<'_>) -> Result<(), Failure> {
-    let mut connection = context.connect()?;
-    let place = match (&arguments.key, &arguments.out) {
+    match token::source(&arguments.token, &context.home)? {
+        Some(source) => by_token(&source, &arguments, context).await,
+        None => by_login(&arguments, context).await,
+    }
+}
+
+/// For a workload. Whatever else can be wrong is found before the token, which is good once, is shown.
+async fn by_token(source: &TokenSource, arguments: &Arguments, context: &Context<'_>) -> Result<(), Failure> {
+    let (place, wanted) = (place(arguments)?, wanted(arguments));
+    if let Place::Files(files) = &place {
+        files.check_replaceable()?;
+    }
+    let mut connection = token::connect(source, &arguments.token, context).await?;
+    let _lock = connection.state.lock(|| waiting(context))?;
+    Ok(context.output.report(&issue(&mut connection, context, &place, &wanted, arguments).await?)?)
+}
+
+fn place(arguments: &Arguments) -> Result<Place, Failure> {
+    Ok(match (&arguments.key, &arguments.out) {
         (Some(path), _) => Place::Beside(KeyFiles::new(&private_half(path))?, Identity::from_file(path)?.signer),
         (None, Some(path)) => Place::Files(KeyFiles::new(path)?),
         (None, None) => Place::Agent(Agent::connect()?),
-    };
+    })
+}
+
+fn wanted(arguments: &Arguments) -> Wanted {
     let targets =
         if arguments.all_targets { RequestedTargets::All } else { RequestedTargets::Named(arguments.targets.iter().cloned().collect()) };
-    let wanted = Wanted { role: arguments.role.clone(), targets };
-    // From here on one at a time: whoever waited finds what the first one got.
-    let _lock = connection.state.lock(|| waiting(context))?;
+    Wanted { role: arguments.role.clone(), targets }
+}
+
+async fn by_login(arguments: &Arguments, context: &Context<'_>) -> Result<(), Failure> {
+    let known = context.connect()?;
+    let (place, wanted) = (place(arguments)?, wanted(arguments));
+    // From here on one at a time: whoever waited finds what the first one got, and the sign-in that it renewed.
+    let _lock = known.state.lock(|| waiting(context))?;
+    let mut connection = context.connect()?;
     if arguments.if_needed {
         if let Some(certificate) = still_good(&connection, &place, &wanted)? {
             return Ok(context.output.report(&Answer::of(&certificate, &wanted, &place, true))?);
         }
-        Refusals::answer(&connection.state, &asked(&connection, &wanted, &arguments), now())?;
+        Refusals::answer(&connection.state, &asked(&connection, &wanted, arguments), now())?;
     }
-    let mut issued = issue(&mut connection, context, &place, &wanted, &arguments).await;
+    if connection.login.has_ended(now()) {
+        connection = renewed(connection, context).await?;
+    }
+    let mut issued = issue(&mut connection, context, &place, &wanted, arguments).await;
+    if connection.login.is_sign_in() && issued.as_ref().is_err_and(|failure| matches!(failure.kind, Kind::SignInNeeded | Kind::NotLoggedIn))
+    {
+        // Ended by the CA before its time, or by another clock.
+        connection = renewed(connection, context).await?;
+        issued = issue(&mut connection, context, &place, &wanted, arguments).await;
+    }
     if issued.as_ref().is_err_and(wants_a_code) && terminal().is_ok() {
         // A risky request is challenged rather than blocked: the code, and the same again.
         factor::challenge(&connection.client).await?;
-        issued = issue(&mut connection, context, &place, &wanted, &arguments).await;
+        issued = issue(&mut connection, context, &place, &wanted, arguments).await;
     }
     let issued = match issued {
         Err(failure) if failure.kind == Kind::Refused => {
-            Refusals::remember(&connection.state, asked(&connection, &wanted, &arguments), &failure, now())?;
+            Refusals::remember(&connection.state, asked(&connection, &wanted, arguments), &failure, now())?;
             return Err(failure);
         }
         issued => issued?,

@@ -28,6 +28,9 @@ impl Report for Answer {
         lines.field("you are", &self.who.subject.to_string())?;
         lines.field("groups", if groups.is_empty() { "none".to_owned() } else { groups.join(", ") }.as_str())?;
         lines.field("proven by", &format!("{} {}", self.who.method, self.who.key_fingerprint))?;
+        if let Some(sign_in) = &self.who.sign_in {
+            lines.field("vouched for by", &format!("{}, as {}", sign_in.issuer, sign_in.issuer_subject))?;
+        }
         lines.field("seen from", &self.who.address)?;
         lines.field("CA", &self.url)
     }

@@ -151,6 +151,15 @@ impl PrivateDirectory {
         Replacement::prepare(&self.handle, &self.path, name, bytes, PRIVATE)?.commit()
     }
 
+    /// Removes a file, or a link in its place; one that is not there is removed already.
+    pub fn remove(&self, name: &str) -> Result<(), PrivateFileError> {
+        let path = self.path.join(plain(name)?);
+        match sys::unlinkat(&self.handle, name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(errno) => Err(system(&path)(errno)),
+        }
+    }
+
     /// Opens a private file to be held, and makes it if it is not there.
     pub(super) fn hold(&self, name: &str) -> Result<OwnedFd, PrivateFileError> {
         let path = self.path.join(plain(name)?);

@@ -8,7 +8,11 @@ use dayfly_core::signed_request::{CHALLENGE_HEADER, Purpose};
 use serde_json::Value;
 
 /// What nobody signs. A route that is added here gives away what it answers to everybody.
-const PUBLIC: [&str; 7] = [path::CHALLENGE, path::HEALTH, path::TRUST, path::KNOWN_HOSTS, path::CA_KEY, path::KRL, path::OPENAPI];
+const PUBLIC: [&str; 8] =
+    [path::CHALLENGE, path::HEALTH, path::TRUST, path::KNOWN_HOSTS, path::CA_KEY, path::KRL, path::OPENAPI, path::SIGN_IN_OFFER];
+
+/// What a key that speaks for nobody may ask: to speak for somebody. What it shows for that is looked at, and nothing else of it.
+const NEW_KEY: [&str; 3] = [path::SIGN_IN, path::SIGN_IN_REDEMPTION, path::FEDERATION];
 
 /// What everybody who is enrolled may know: of themselves only.
 const OWN: [&str; 3] = [path::WHOAMI, path::ROLES, path::DESTINATIONS];
@@ -52,9 +56,14 @@ fn other(purpose: Purpose) -> Purpose {
     }
 }
 
-/// What a caller is told whose key is not enrolled as such.
+/// What a caller is told whose key is not enrolled as such. A key that may be anybody's is told that it shows nothing.
 fn unknown(path: &str) -> String {
-    if ENROLLING.contains(&path) { "unknown_token" } else { "unknown_caller" }.to_owned()
+    match path {
+        path if ENROLLING.contains(&path) => "unknown_token",
+        path if NEW_KEY.contains(&path) => "bad_request",
+        _ => "unknown_caller",
+    }
+    .to_owned()
 }
 
 #[test]
@@ -83,7 +92,8 @@ async fn row_19_no_route_answers_a_stranger() {
     let ca = Installation::new();
     for Route { method, path, purpose } in signed_routes() {
         let answer = ca.call(Call { method: &method, path: &path, body: b"", purpose, seed: MALLORY }).await;
-        assert_eq!((answer.status, answer.code()), (StatusCode::UNAUTHORIZED, unknown(&path)), "{method} {path}");
+        let status = if NEW_KEY.contains(&path.as_str()) { StatusCode::BAD_REQUEST } else { StatusCode::UNAUTHORIZED };
+        assert_eq!((answer.status, answer.code()), (status, unknown(&path)), "{method} {path}");
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! In every signature here the outer error is the file's and ends the transaction; the inner one is this change's alone.
 
-use super::{factor, host, integer, revocation, rotation};
+use super::{factor, host, integer, revocation, rotation, sign_in};
 use crate::store::{Bastion, Certificate, Change, Person, Session, StoreError, Unique};
 use dayfly_core::{
     identity::Subject,
@@ -39,6 +39,8 @@ pub(super) fn apply(connection: &Connection, change: &Change) -> Outcome {
         Change::NoteHostCertificate(note) => host::note_certificate(connection, note),
         Change::NoteHostReport(note) => host::note_report(connection, note),
         Change::DisableHost(name) => host::disable(connection, name),
+        Change::AddSignIn(new) => sign_in::add(connection, new),
+        Change::EndSignIn(key_fingerprint) => sign_in::end(connection, key_fingerprint),
         Change::Revoke(added) => revocation::add(connection, added),
         Change::PublishList(list) => revocation::publish_list(connection, list),
         Change::AddAuthenticator(added) => factor::add(connection, added),
@@ -54,11 +56,14 @@ pub(super) fn apply(connection: &Connection, change: &Change) -> Outcome {
 }
 
 fn add_person(connection: &Connection, person: &Person) -> Outcome {
-    if let Err(conflict) = add_key(connection, &person.key_fingerprint, &person.public_key)? {
+    if let Some(key) = &person.key
+        && let Err(conflict) = add_key(connection, &key.fingerprint, &key.line)?
+    {
         return Ok(Err(conflict));
     }
     let sql = "INSERT INTO person (subject, key_fingerprint, groups, disabled) VALUES (?1, ?2, ?3, ?4)";
-    let values = params![person.subject.to_string(), person.key_fingerprint, json(&person.groups), person.disabled];
+    let fingerprint = person.key.as_ref().map(|key| key.fingerprint.as_str());
+    let values = params![person.subject.to_string(), fingerprint, json(&person.groups), person.disabled];
     insert(connection, sql, values, || StoreError::Conflict(Unique::Person))
 }
 
@@ -190,7 +195,7 @@ pub(super) fn insert(connection: &Connection, sql: &str, values: impl Params, co
     }
 }
 
-fn exists(connection: &Connection, sql: &str, values: impl Params) -> rusqlite::Result<bool> {
+pub(super) fn exists(connection: &Connection, sql: &str, values: impl Params) -> rusqlite::Result<bool> {
     connection.prepare_cached(sql)?.exists(values)
 }
 

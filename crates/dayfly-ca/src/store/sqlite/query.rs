@@ -1,13 +1,15 @@
 //! The questions to the store, as SQL.
 
 use super::{damaged, integer, number};
-use crate::store::{Bastion, Certificate, Person, Position, Row, StoreError, rotation::BastionReportHeld};
+use crate::store::{
+    Bastion, Certificate, Person, PersonKey, Position, Row, StoreError, rotation::BastionReportHeld, sign_in::ProviderAccount,
+};
 use dayfly_core::{identity::Subject, name::BastionName};
 use rusqlite::{Connection, OptionalExtension, Params, params};
 use std::{collections::BTreeSet, fmt::Display, str::FromStr};
 
-const PERSON: &str = "SELECT subject, key_fingerprint, public_key, groups, disabled
-    FROM person JOIN enrolled_key ON fingerprint = key_fingerprint";
+const PERSON: &str = "SELECT subject, key_fingerprint, public_key, groups, disabled, issuer, issuer_subject, shown
+    FROM person LEFT JOIN enrolled_key ON fingerprint = key_fingerprint";
 
 pub(super) const CERTIFICATE: &str =
     "SELECT serial, digest, subject, ends_at, role, grant_id, key_fingerprint, issued_at, evidence FROM certificate";
@@ -17,6 +19,10 @@ const BASTION: &str = "SELECT name, key_fingerprint, public_key, targets, dials_
 
 pub(super) fn person_by_key(connection: &Connection, key_fingerprint: &str) -> Result<Option<Person>, StoreError> {
     Ok(many(connection, &format!("{PERSON} WHERE key_fingerprint = ?1"), [key_fingerprint], read_person)?.pop())
+}
+
+pub(super) fn person_by_account(connection: &Connection, issuer: &str, issuer_subject: &str) -> Result<Option<Person>, StoreError> {
+    Ok(many(connection, &format!("{PERSON} WHERE issuer = ?1 AND issuer_subject = ?2"), [issuer, issuer_subject], read_person)?.pop())
 }
 
 pub(super) fn person(connection: &Connection, subject: &Subject) -> Result<Option<Person>, StoreError> {
@@ -99,8 +105,11 @@ pub(super) fn read_certificate(row: &rusqlite::Row<'_>) -> Result<Certificate, S
 fn read_person(row: &rusqlite::Row<'_>) -> Result<Person, StoreError> {
     Ok(Person {
         subject: parsed("subject", row.get::<_, String>(0)?)?,
-        key_fingerprint: row.get(1)?,
-        public_key: row.get(2)?,
+        key: row.get::<_, Option<String>>(1)?.zip(row.get(2)?).map(|(fingerprint, line)| PersonKey { fingerprint, line }),
+        account: match row.get::<_, Option<String>>(5)?.zip(row.get(6)?) {
+            Some((issuer, subject)) => Some(ProviderAccount { issuer, subject, shown: row.get(7)? }),
+            None => None,
+        },
         groups: set("group", row.get::<_, String>(3)?)?,
         disabled: row.get(4)?,
     })

@@ -13,6 +13,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0003_hosts.sql"),
     include_str!("migrations/0004_rotations.sql"),
     include_str!("migrations/0005_evidence.sql"),
+    include_str!("migrations/0006_sign_in.sql"),
     include_str!("migrations/0007_factors.sql"),
 ];
 
@@ -84,5 +85,26 @@ mod tests {
         let text = |text: &str| Some(text.to_owned());
         assert_eq!(read(5), (text("db-admin"), text("g"), text("SHA256:k"), Some(1_767_323_045)));
         assert_eq!(read(6), (None, None, None, None));
+    }
+
+    #[test]
+    fn people_stay_enrolled_when_those_without_a_key_come() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection.pragma_update(None, "foreign_keys", true).unwrap();
+        migrate_by(&mut connection, MIGRATIONS.get(..MIGRATIONS.len() - 1).unwrap()).unwrap();
+        connection
+            .execute_batch(
+                "INSERT INTO enrolled_key VALUES ('SHA256:a', 'k'); INSERT INTO person VALUES ('alice', 'SHA256:a', '[\"dba\"]', 1);
+                INSERT INTO certificate (serial, digest, subject, ends_at) VALUES (5, zeroblob(32), 'alice', 1800000000);",
+            )
+            .unwrap();
+        migrate(&mut connection).unwrap();
+        let alice = super::super::query::person_by_key(&connection, "SHA256:a").unwrap().unwrap();
+        assert!(alice.disabled && alice.groups.len() == 1 && alice.account.is_none());
+        let broken: Vec<String> = super::super::query::many(&connection, "PRAGMA foreign_key_check", [], |row| Ok(row.get(0)?)).unwrap();
+        assert_eq!(broken, Vec::<String>::new());
+        let orphan = "INSERT INTO certificate (serial, digest, subject, ends_at) VALUES (6, zeroblob(32), 'mallory', 1)";
+        assert!(connection.execute_batch(orphan).is_err(), "certificates still stand on people");
+        assert!(connection.execute_batch("DELETE FROM person").is_err());
     }
 }

@@ -1,0 +1,106 @@
+//! A certified OpenID Connect provider, and a person with a browser that is not ours.
+
+use super::peer;
+use crate::command::run;
+use anyhow::{Context, Result};
+use serde::Deserialize;
+use serde_json::json;
+use std::{
+    io::{BufRead, BufReader, Write},
+    path::{Path, PathBuf},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+};
+
+/// The secret of the provider's one client, `dayfly`.
+const SECRET: &str = "correct horse battery staple";
+
+/// npm's `oidc-provider` on a port of its own.
+#[derive(Debug)]
+pub struct Provider {
+    /// Its issuer URL.
+    pub issuer: String,
+    process: Child,
+    stdin: ChildStdin,
+    stdout: BufReader<ChildStdout>,
+}
+
+impl Provider {
+    /// Starts one. `None` where it cannot be had.
+    pub fn start() -> Result<Option<Self>> {
+        let Some(modules) = peer("node")? else { return Ok(None) };
+        let mut command = Command::new("node");
+        command.arg(program("provider.mjs")).env("DAYFLY_NODE_MODULES", modules);
+        let mut process =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().context("cannot start node")?;
+        let stdin = process.stdin.take().context("no input")?;
+        let mut stdout = BufReader::new(process.stdout.take().context("no output")?);
+        let issuer = line(&mut stdout)?;
+        Ok(Some(Self { issuer, process, stdin, stdout }))
+    }
+
+    /// What `scripts/stack up --provider` is told.
+    pub fn argument(&self) -> String {
+        format!("{},dayfly,{SECRET}", self.issuer)
+    }
+
+    /// Tells it where people are sent back to, and how to sign. From then on it serves.
+    pub fn serve(&mut self, callback: &str, algorithm: &str) -> Result<()> {
+        writeln!(self.stdin, "{}", json!({"callback": callback, "alg": algorithm}))?;
+        anyhow::ensure!(line(&mut self.stdout)? == "ready", "the provider did not begin");
+        Ok(())
+    }
+}
+
+impl Drop for Provider {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Chromium, driven by `playwright-core`.
+#[derive(Debug)]
+pub struct Chromium {
+    modules: PathBuf,
+    program: PathBuf,
+}
+
+/// What somebody saw in the end.
+#[derive(Debug, Deserialize)]
+pub struct Browsed {
+    /// Where, without the query.
+    pub url: String,
+    /// The text of the page.
+    pub text: String,
+    /// The text of the page that told who asks, where there was one.
+    pub asked: String,
+    /// What the browser refused to do because a page's policy forbids it.
+    pub complaints: Vec<String>,
+}
+
+impl Chromium {
+    /// `None` where it cannot be had.
+    pub fn find() -> Result<Option<Self>> {
+        Ok(peer("node")?.zip(peer("chromium")?).map(|(modules, program)| Self { modules, program }))
+    }
+
+    /// Opens a page of the CA's and signs in at the provider as `login`; types `code` first, if there is one.
+    pub fn sign_in(&self, page: &str, login: &str, code: Option<&str>) -> Result<Browsed> {
+        let mut command = Command::new("node");
+        command.arg(program("browser.mjs")).args([page, login]).args(code);
+        command.env("DAYFLY_NODE_MODULES", &self.modules).env("DAYFLY_CHROMIUM", &self.program);
+        let text = run(&mut command, b"")?.success()?;
+        serde_json::from_str(&text).with_context(|| format!("not JSON: {text}"))
+    }
+}
+
+fn program(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(name)
+}
+
+fn line(from: &mut impl BufRead) -> Result<String> {
+    let mut text = String::new();
+    from.read_line(&mut text)?;
+    anyhow::ensure!(!text.is_empty(), "the provider ended");
+    Ok(text.trim_end().to_owned())
+}
