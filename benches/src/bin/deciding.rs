@@ -5,7 +5,7 @@ use cedar_policy::{
     Authorizer, Context as Facts, Decision as Answer, Entities, Entity, EntityUid, PolicySet, Request, RestrictedExpression as Value,
 };
 use clap::Parser;
-use dayfly_benches::{Figure, rate, show};
+use dayfly_benches::{Figure, show};
 use dayfly_core::{
     context::Context,
     identity::{FactorMethod, Identity},
@@ -63,7 +63,7 @@ fn by_role(number: usize) -> String {
         1 => "context has country && [\"DE\", \"AT\", \"CH\"].contains(context.country)",
         2 => "context.local.hour >= 6 && context.local.hour < 20",
         3 => "context has second_factor && context.second_factor.age_seconds < 3600",
-        _ => "context.ttl_seconds <= 600",
+        _ => "context.source.isInRange(ip(\"198.51.100.0/24\"))",
     };
     match number {
         0..5 => {
@@ -88,7 +88,7 @@ fn installation(policy: impl Fn(usize) -> String, some_lack_a_factor: bool) -> R
     let text = (0..POLICIES).fold(String::new(), |text, number| format!("{text}@id(\"s{number}\")\n{}\n", policy(number)));
     let is_by_person = text.contains("Person");
     let parsed = Policy::parse(&[PolicySource { name: "bench.cedar".to_owned(), text: text.clone() }]);
-    let parsed = parsed.map_err(|errors| anyhow::anyhow!("{errors:?}"))?;
+    let parsed = parsed.map_err(|errors| anyhow::anyhow!("{:?}", errors.first()))?;
     let roles = roles()?;
     let people = (0..PEOPLE).map(|number| {
         let group = number % GROUPS;
@@ -142,12 +142,12 @@ fn measure(name: &str, installation: &Installation) -> Result<Vec<Figure>> {
     }
 
     let mut next = people.iter().cycle();
-    let our_rate = rate(SPAN, || {
+    let our_rate = rate_of_core(|| {
         let _ = black_box(decide(next.next().context("there are people")?));
         Ok(())
     })?;
     let mut next = people.iter().cycle();
-    let their_rate = rate(SPAN, || {
+    let their_rate = rate_of_core(|| {
         black_box(plain(next.next().context("there are people")?)?);
         Ok(())
     })?;
@@ -161,13 +161,34 @@ fn measure(name: &str, installation: &Installation) -> Result<Vec<Figure>> {
         .collect();
     times.sort_by(f64::total_cmp);
     let p99 = times.get(times.len() * 99 / 100).copied().context("there are people")?;
-    let reference = Figure::new(format!("plain Cedar, {name}"), their_rate, "decisions/s");
+    let reference = Figure::new(format!("plain Cedar, {name}"), their_rate, "decisions/s of a core");
     Ok(vec![
-        Figure::new(format!("decided, {name}, one thread"), our_rate, "decisions/s").beside(&reference),
+        Figure::new(format!("decided, {name}"), our_rate, "decisions/s of a core").beside(&reference),
         reference,
         Figure::new(format!("decided, {name}, p99"), p99, "µs"),
         Figure::new(format!("granted, {name}"), 100.0 * f64::from(u32::try_from(granted)?) / f64::from(u32::try_from(people.len())?), "%"),
     ])
+}
+
+/// How often a second of one core `work` can be done: what other programs of a busy machine take is not counted.
+fn rate_of_core(mut work: impl FnMut() -> Result<()>) -> Result<f64> {
+    let (start, mut done) = (on_core()?, 0_u32);
+    loop {
+        for _ in 0..100 {
+            work()?;
+        }
+        done += 100;
+        let spent = on_core()?.saturating_sub(start);
+        if spent > SPAN {
+            return Ok(f64::from(done) / spent.as_secs_f64());
+        }
+    }
+}
+
+/// How long this thread has been on a core.
+fn on_core() -> Result<Duration> {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat")?;
+    Ok(Duration::from_nanos(text.split(' ').next().context("the time on a core stands first")?.parse()?))
 }
 
 /// As somebody would who uses Cedar as its documentation shows: entities and context for the request, and all policies.

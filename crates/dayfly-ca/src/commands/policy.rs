@@ -24,6 +24,8 @@ pub enum Policy {
     /// Try a file of cases, each with the decision that is expected: for a pipeline that guards the policies
     #[command(after_help = TEST_EXIT_CODES)]
     Test(test::Test),
+    /// Print the Cedar schema that policies are checked against, for other tools that read policies
+    Schema,
 }
 
 impl Policy {
@@ -31,6 +33,7 @@ impl Policy {
         match self {
             Self::Why(why) => why.run(config, out),
             Self::Test(test) => test.run(config, out),
+            Self::Schema => Ok(out.write_all(dayfly_core::policy::SCHEMA.as_bytes())?),
         }
     }
 }

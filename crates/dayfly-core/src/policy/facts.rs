@@ -129,14 +129,15 @@ impl Fact {
             Self::Time(at) => Value::new_datetime(date_time(*at)),
             Self::Entity(entity) => Value::new_entity_uid(entity.clone()),
             Self::Set(members) => Value::new_set(members.iter().map(Self::value).collect::<Result<Vec<_>, _>>()?),
-            Self::Record(facts) => Value::new_record(pairs(facts)?)?,
+            Self::Record(facts) => Value::new_record(pairs(facts, |_| true)?)?,
         })
     }
 }
 
-/// Names and values, as Cedar takes them.
-pub(super) fn pairs(facts: &Facts) -> Result<Vec<(String, Value)>, ExpressionConstructionError> {
-    facts.iter().map(|(name, fact)| Ok(((*name).to_owned(), fact.value()?))).collect()
+/// The names that are `wanted` and their values, as Cedar takes them.
+pub(super) fn pairs(facts: &Facts, wanted: impl Fn(&str) -> bool) -> Result<Vec<(String, Value)>, ExpressionConstructionError> {
+    let wanted = facts.iter().filter(|(name, _)| wanted(name));
+    wanted.map(|(name, fact)| Ok(((*name).to_owned(), fact.value()?))).collect()
 }
 
 /// As Cedar and people read it.

@@ -57,7 +57,7 @@ pub(super) struct Inquiry<'a> {
     principal: EntityUid,
     policies: Vec<&'a PolicySet>,
     facts: Facts,
-    /// `facts`, as Cedar takes them.
+    /// `facts`, as Cedar takes them; of questions about a role only those that its policies look at, since the others change no answer and cost time.
     conditions: Vec<(String, Value)>,
     entities: Entities,
 }
@@ -79,7 +79,7 @@ impl<'a> Inquiry<'a> {
             facts.extend(facts::of_role(role, context));
             facts.extend(facts::of_request(vocabulary, identity, context));
         }
-        let conditions = facts::pairs(&facts).map_err(unevaluable)?;
+        let conditions = facts::pairs(&facts, |name| role.is_none() || slice.looks_at(name)).map_err(unevaluable)?;
         let policies = slice.about(vocabulary, &principal, identity).collect();
         Ok(Self { slice, identity, vocabulary, principal, policies, facts, conditions, entities })
     }
@@ -128,11 +128,14 @@ impl<'a> Inquiry<'a> {
 
     fn request(&self, question: Question<'_>) -> Result<Request, Refusal> {
         let (action, resource, own) = self.words(question);
-        let own = facts::pairs(&own).map_err(unevaluable)?;
+        let own = facts::pairs(&own, |name| self.slice.looks_at(name)).map_err(unevaluable)?;
         let context = cedar_policy::Context::from_pairs(self.conditions.iter().cloned().chain(own)).map_err(unevaluable)?;
-        // The schema refuses what no action foresees, such as a machine that reviews.
-        let schema = self.vocabulary.validator.schema();
-        let request = Request::new(self.principal.clone(), self.vocabulary.action(action), resource, context, Some(schema));
+        // The schema refuses what no action foresees, such as a machine that reviews. People and machines may both ask for a role.
+        let schema = match question {
+            Question::Request { .. } | Question::Connect { .. } => None,
+            Question::ReviewTarget { .. } | Question::ReviewGroup { .. } => Some(self.vocabulary.validator.schema()),
+        };
+        let request = Request::new(self.principal.clone(), self.vocabulary.action(action), resource, context, schema);
         request.map_err(|error| self.denied(question, &error.to_string()))
     }
 

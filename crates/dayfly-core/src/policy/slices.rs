@@ -36,6 +36,16 @@ pub(super) struct Slice {
     pub(super) named_targets: BTreeSet<String>,
     /// What of that which a person can bring these policies look at.
     pub(super) remedies: Remedies,
+    looked_at: LookedAt,
+}
+
+/// Which attributes of the context policies look at.
+#[derive(Debug, Clone, Default)]
+struct LookedAt {
+    /// They might look at any.
+    everything: bool,
+    /// The outermost names.
+    attributes: BTreeSet<String>,
 }
 
 /// What of that which a person can bring policies look at.
@@ -104,9 +114,15 @@ impl Slice {
             };
             set.add(policy.clone()).map_err(Box::new)?;
             slice.remedies.note(statement);
+            slice.looked_at.note(statement);
             slice.statements.push(Arc::clone(statement));
         }
         Ok(slice)
+    }
+
+    /// Whether one of these policies looks at this attribute of the context. One that none looks at changes no answer.
+    pub(super) fn looks_at(&self, attribute: &str) -> bool {
+        self.looked_at.everything || self.looked_at.attributes.contains(attribute)
     }
 
     /// The policies that can apply to `principal`, who is this identity. Groups hold people and machines and no groups, so that nothing else
@@ -120,6 +136,25 @@ impl Slice {
         let groups = identity.groups.iter().filter_map(|group| self.named.get(&uid(&vocabulary.group, group.as_str())));
         let groups: Vec<&PolicySet> = groups.collect();
         [&self.everybody].into_iter().chain(self.named.get(principal)).chain(groups).filter(|set| !set.is_empty())
+    }
+}
+
+impl LookedAt {
+    fn note(&mut self, statement: &Statement) {
+        let Some(parts) = &statement.parts else {
+            self.everything = true;
+            return;
+        };
+        for mention in parts.mentions() {
+            match mention {
+                Mention::Principal => {}
+                Mention::Claim(_) => self.attributes.extend(["workload".to_owned()]),
+                Mention::Context(path) | Mention::Whether(path) => match path.first() {
+                    Some(outermost) => self.attributes.extend([outermost.clone()]),
+                    None => self.everything = true,
+                },
+            }
+        }
     }
 }
 

@@ -200,3 +200,58 @@ fn the_hour_is_that_of_the_role() {
     };
     assert!(role("time_zone = \"Europe/Berlin\"") && !role("time_zone = \"UTC\"") && !role(""));
 }
+
+/// Decisions hand Cedar no more than policies look at, and so cannot have it checked each time.
+#[test]
+fn the_facts_fit_the_schema_whether_all_or_nothing_is_known() {
+    let words = schema::vocabulary().unwrap();
+    let now = context().unix_seconds();
+    let posture = Posture {
+        reported_at: now,
+        disk_encrypted: Some(true),
+        os: Some("linux".to_owned()),
+        os_version: Some("6.12".parse().unwrap()),
+        screen_lock: Some(true),
+        firewall: Some(false),
+    };
+    let everything = with_evidence(|evidence| {
+        let (issuer, subject) = ("https://id.example.org".to_owned(), "8c1e".to_owned());
+        *evidence = Evidence {
+            factors: FactorMethod::ALL.map(|method| (method, now)).into(),
+            device: Some(Device {
+                id: "laptop-7".parse().unwrap(),
+                enrolled: true,
+                owner: Some("alice".parse().unwrap()),
+                last_seen: Some(now),
+                posture: Some(posture),
+            }),
+            client_version: Some("1.2.3".parse().unwrap()),
+            claims: [("ref".to_owned(), "main".to_owned())].into(),
+            ..Evidence::new(Proof::SignIn { issuer, subject, fingerprint: "SHA256:key".to_owned() }, now)
+        };
+    });
+    let somewhere =
+        Context { networks: ["office".parse().unwrap()].into(), country: Some("DE".parse().unwrap()), asn: Some(1), ..context() };
+    let sample = Sample::new();
+    let (role, target) = (sample.roles.get("web").unwrap(), sample.inventory.get("web1").unwrap());
+    for (who, context) in [(&everything, &somewhere), (&alice(), &context())] {
+        let shared = facts::conditions(words, who, context);
+        let of_role = shared.clone().into_iter().chain(facts::of_role(role, context));
+        let of_request: facts::Facts = of_role.chain(facts::of_request(words, who, context)).collect();
+        let target = facts::Fact::Entity(schema::uid(&words.target, target.name.as_str()));
+        let bastion = facts::Fact::Entity(schema::uid(&words.bastion, "gate"));
+        let own: [(&str, facts::Facts); 2] = [
+            ("request", [("target", target.clone()), ("ttl_seconds", facts::Fact::Number(300))].into()),
+            ("connect", [("target", target), ("bastion", bastion), ("account", facts::Fact::Text("deploy".to_owned()))].into()),
+        ];
+        for (action, own) in own {
+            let all: facts::Facts = of_request.clone().into_iter().chain(own).collect();
+            let pairs = facts::pairs(&all, |_| true).unwrap();
+            let context = cedar_policy::Context::from_pairs(pairs).unwrap();
+            let (principal, resource) = (schema::uid(&words.person, "alice"), schema::uid(&words.role, "web"));
+            let schema = Some(words.validator.schema());
+            let request = cedar_policy::Request::new(principal, words.action(action), resource, context, schema);
+            assert!(request.is_ok(), "{action}: {request:?}");
+        }
+    }
+}
