@@ -15,7 +15,7 @@ const PUBLIC: [&str; 8] =
 const NEW_KEY: [&str; 3] = [path::SIGN_IN, path::SIGN_IN_REDEMPTION, path::FEDERATION];
 
 /// What everybody who is enrolled may know: of themselves only.
-const OWN: [&str; 3] = [path::WHOAMI, path::ROLES, path::DESTINATIONS];
+const OWN: [&str; 5] = [path::WHOAMI, path::ROLES, path::DESTINATIONS, path::FACTORS, path::TOTP_ENROLMENT];
 
 /// What a host shows a token at. Its key is enrolled nowhere yet.
 const ENROLLING: [&str; 2] = [path::HOST_ENROLLMENT, path::HOST_ENROLLMENT_PREVIEW];

@@ -91,7 +91,7 @@ mod tests {
     fn people_stay_enrolled_when_those_without_a_key_come() {
         let mut connection = Connection::open_in_memory().unwrap();
         connection.pragma_update(None, "foreign_keys", true).unwrap();
-        migrate_by(&mut connection, MIGRATIONS.get(..MIGRATIONS.len() - 1).unwrap()).unwrap();
+        migrate_by(&mut connection, MIGRATIONS.get(..5).unwrap()).unwrap();
         connection
             .execute_batch(
                 "INSERT INTO enrolled_key VALUES ('SHA256:a', 'k'); INSERT INTO person VALUES ('alice', 'SHA256:a', '[\"dba\"]', 1);
