@@ -3,6 +3,7 @@
 use crate::{
     args::{Arguments, Command},
     config::Config,
+    failure::Failure,
     mistake::{Mistake, Mistakes},
     store::sqlite::SqliteStore,
 };
@@ -91,6 +92,14 @@ fn open_store(config: &Path) -> anyhow::Result<SqliteStore> {
 fn wait<T>(answer: impl Future<Output = T>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().context("the runtime cannot be started")?;
     Ok(runtime.block_on(answer))
+}
+
+/// A refusal's remedy is the next step.
+fn told_with_remedy(failure: Failure) -> anyhow::Error {
+    match failure {
+        Failure::Refused(refusal) => anyhow::anyhow!("{}: {}", refusal.message, refusal.remedy),
+        failure => failure.into(),
+    }
 }
 
 /// An event that whoever administers this host reports, now. Which account of the host that was is a fact of it.

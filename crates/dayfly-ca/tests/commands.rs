@@ -425,3 +425,27 @@ fn a_key_that_the_configuration_names_is_the_next_one_and_never_one_that_is_in_u
     ca.succeeds(&["check"]);
     assert_eq!(ca.json(&["rotate", "status", "--json"])[0]["new_key_place"], "nowhere in the configuration");
 }
+
+#[test]
+fn a_key_that_is_lost_is_replaced_and_another_authoritys_is_not_taken_for_it() {
+    let ca = Ca::new();
+    // Before there was a rotation nothing is remembered: ca.toml says which key it is.
+    assert!(ca.fails(&["rotate", "user", "--without-old-key"]).1.contains("no rotation remembers the user CA's key"));
+    ca.succeeds(&["rotate", "user"]);
+    assert!(ca.fails(&["rotate", "user", "--without-old-key"]).1.contains("abandon it first"));
+    fs::remove_file(ca.path("ca/keys/user_ca")).unwrap();
+    assert!(ca.fails(&["check"]).1.contains("keys/user_ca"));
+    ca.succeeds(&["rotate", "user", "--abandon"]);
+
+    let config = fs::read_to_string(ca.path("ca/ca.toml")).unwrap();
+    fs::write(ca.path("ca/ca.toml"), format!("{config}\n[keys.next]\nuser_ca = \"keys/session_ca\"\n")).unwrap();
+    let taken = ca.fails(&["rotate", "user", "--without-old-key"]).1;
+    assert!(taken.contains("the new key is one that the CA has, or had"), "{taken}");
+    fs::write(ca.path("ca/ca.toml"), config).unwrap();
+
+    ca.succeeds(&["rotate", "user", "--without-old-key"]);
+    let status = &ca.json(&["rotate", "status", "--json"])[0];
+    assert_eq!((&status["stage"], &status["waiting"]["waits_for"]), (&"switched".into(), &"last_certificate".into()));
+    assert!(ca.events().iter().any(|event| event["event"] == "rotation.switched" && event["facts"]["without_old_key"] == "true"));
+    ca.succeeds(&["check"]);
+}

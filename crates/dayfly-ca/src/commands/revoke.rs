@@ -1,6 +1,6 @@
 //! `dayfly-ca revoke`: take back what was issued before it expires.
 
-use super::{event, open_store, wait};
+use super::{event, open_store, told_with_remedy, wait};
 use crate::{
     config,
     revoke::{self, Prepared},
@@ -21,7 +21,7 @@ What each covers:
   serial   one certificate, a person's, a session's or a host's
   key-id   certificates with this very key id
   person   every certificate of theirs, and no new ones: until --until, or for good
-  key      SHA256:… of a key: every certificate of it, and every request that it signs
+  key      SHA256:… of a key: every certificate of it, every one that a request which it signed led to, and every further request
   role     certificates that were issued under the role until now. Future ones are not: change the role or the policy for that
   grant    the one certificate that the grant led to
   ca       SHA256:… of a CA's key, or user, session, host or inner-host: all that it signed, and it signs no more
@@ -129,14 +129,6 @@ impl Revoke {
             format!("  {}  {}  role: {role}  ends: {}", certificate.serial, certificate.subject, revoke::until(Some(certificate.ends_at)))
         }));
         Ok(lines.join("\n"))
-    }
-}
-
-/// A refusal's remedy is the next step.
-fn told_with_remedy(failure: crate::failure::Failure) -> anyhow::Error {
-    match failure {
-        crate::failure::Failure::Refused(refusal) => anyhow::anyhow!("{}: {}", refusal.message, refusal.remedy),
-        failure => failure.into(),
     }
 }
 

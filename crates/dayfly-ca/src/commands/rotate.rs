@@ -4,12 +4,14 @@ mod status;
 
 pub use status::Status;
 
-use super::{event, list, open_store, wait};
+use super::{event, list, open_store, told_with_remedy, wait};
 use crate::{
     config::{self, Custody, Keys, settings::Settings},
     rotate::{self, Prepared},
     signer::{
-        Keyring, generate,
+        Keyring,
+        away::AwaySigner,
+        generate,
         keyring::{latest, place_in_words},
         open,
         secrets::Secrets,
@@ -113,7 +115,7 @@ impl Turn {
         check_names(config, &despite)?;
         match under_way {
             Some(record) if self.abandon => {
-                wait(rotate::abandon(&store, record, event(Event::RotationAbandoned)))??;
+                wait(rotate::abandon(&store, record, event(Event::RotationAbandoned)))?.map_err(told_with_remedy)?;
                 let place = place_in_words(&settings.keys, purpose, record);
                 if !self.json {
                     writeln!(out, "the rotation of the {purpose} CA is abandoned, and its key stays. The other one: {place}")?;
@@ -164,9 +166,8 @@ fn begin(
     let secrets = Secrets::of_this_process();
     // Opening them all asks for the passphrase, and makes sure that it is theirs.
     let keyring = Keyring::load(&settings.keys, &secrets, rotations)?;
-    let in_use: Vec<KeyData> =
-        Purpose::ALL.into_iter().flat_map(|purpose| keyring.of(purpose).ever()).chain([keyring.log.public_key().clone()]).collect();
     let old_key = keyring.signer(purpose).public_key().clone();
+    let in_use = keyring.every_key();
     let about = event(Event::RotationPrepared);
     let (new_key, file) = new_key(settings, rotations, purpose, &secrets, &about.time.date().to_string())?;
     let prepared = Prepared { purpose, old_key, new_key, file, despite, stage: Stage::Prepared };
@@ -179,12 +180,15 @@ fn begin_anew(settings: &Settings, store: &SqliteStore, rotations: &[RotationRec
         bail!("no rotation remembers the {purpose} CA's key: name another one as {} in ca.toml", settings.keys.of(purpose).purpose)
     };
     let secrets = Secrets::of_this_process();
+    // What is lost is in the way of nothing but itself.
+    let away = AwaySigner::new(latest.signing_key().clone(), "it is lost");
+    let keyring = Keyring::load_without(&settings.keys, &secrets, rotations, purpose, &Arc::new(away))?;
     let about = event(Event::RotationSwitched).fact("without_old_key", true);
     let (new_key, file) = new_key(settings, rotations, purpose, &secrets, &about.time.date().to_string())?;
     let now = u64::try_from(about.time.unix_timestamp()).unwrap_or_default();
     let last_end = wait(store.last_end(purpose))??.max(now.saturating_add(LONGEST_LIFE));
     let (old_key, stage) = (latest.signing_key().clone(), Stage::Switched { last_end });
-    put_down(store, Prepared { purpose, old_key, new_key, file, despite: BTreeSet::new(), stage }, &[], about)
+    put_down(store, Prepared { purpose, old_key, new_key, file, despite: BTreeSet::new(), stage }, &keyring.every_key(), about)
 }
 
 /// The key that `[keys.next]` names, or a new file.
@@ -202,11 +206,13 @@ fn new_key(
 }
 
 fn put_down(store: &SqliteStore, prepared: Prepared, in_use: &[KeyData], about: AuditEvent) -> anyhow::Result<RotationRecord> {
-    let file = prepared.file.clone();
-    wait(rotate::prepare(store, prepared, in_use, about))?.map_err(|failure| match (failure, file) {
-        (crate::failure::Failure::Refused(refusal), _) => anyhow::anyhow!("{}: {}", refusal.message, refusal.remedy),
-        (failure, None) => failure.into(),
-        (failure, Some(file)) => anyhow::Error::from(failure).context(format!("{} was made and is of no use", file.display())),
+    let made = prepared.file.clone();
+    wait(rotate::prepare(store, prepared, in_use, about))?.map_err(|failure| {
+        let error = told_with_remedy(failure);
+        match made {
+            Some(file) => error.context(format!("{} was made and is of no use", file.display())),
+            None => error,
+        }
     })
 }
 
@@ -227,7 +233,10 @@ fn make(
     // The CA that serves may have been started elsewhere, so that the path that it is given has to be whole.
     let first = std::path::absolute(first_file(&settings.keys, purpose)?)?;
     let current = latest(rotations, purpose).filter(|record| record.rotation.new_key_signs()).and_then(|record| record.file.as_ref());
-    let made = generate::beside(&first, current.unwrap_or(&first), secrets, &format!("dayfly {purpose} CA"), date);
+    // Where that one is lost, the log's key tells how this CA protects its own.
+    let protected_like = [current.unwrap_or(&first).as_path(), settings.keys.log.place()].into_iter().find(|path| path.exists());
+    let protected_like = protected_like.with_context(|| format!("{} is not there, and neither is the log's key", first.display()))?;
+    let made = generate::beside(&first, protected_like, secrets, &format!("dayfly {purpose} CA"), date);
     made.with_context(|| format!("no key could be made beside {}", first.display()))
 }
 

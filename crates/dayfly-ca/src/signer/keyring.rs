@@ -1,6 +1,6 @@
 //! The CA's keys by purpose: which one signs, which are trusted, and which were once. A rotation turns them while the CA serves.
 
-use super::{open, secrets::Secrets};
+use super::{away::AwaySigner, open, secrets::Secrets};
 use crate::{
     config::{Custody, Key, Keys},
     mistake::{Mistake, Mistakes},
@@ -59,6 +59,25 @@ impl Keyring {
     /// Opens those that sign. Returns all mistakes, not the first. Two purposes never share a key: a session CA that is the user CA, say, would let a
     /// person's certificate log in to a recorded target directly.
     pub fn load(keys: &Keys, secrets: &Secrets, rotations: &[RotationRecord]) -> Result<Self, Mistakes> {
+        Self::load_by(keys, |purpose| authority(keys, secrets, purpose, rotations), secrets)
+    }
+
+    /// The same where one authority's key is lost: `away` stands in its place.
+    pub fn load_without(
+        keys: &Keys,
+        secrets: &Secrets,
+        rotations: &[RotationRecord],
+        lost: Purpose,
+        away: &Arc<AwaySigner>,
+    ) -> Result<Self, Mistakes> {
+        let open = |purpose| match purpose == lost {
+            true => Ok(AuthorityKeys { is_there: false, former: former(rotations, lost), ..AuthorityKeys::alone(Arc::clone(away) as _) }),
+            false => authority(keys, secrets, purpose, rotations),
+        };
+        Self::load_by(keys, open, secrets)
+    }
+
+    fn load_by(keys: &Keys, authority: impl Fn(Purpose) -> Result<AuthorityKeys, Mistake>, secrets: &Secrets) -> Result<Self, Mistakes> {
         let mut mistakes = Mistakes::default();
         let mut seen = BTreeMap::new();
         let mut is_new = |key: &Key, trusted: &KeyData, mistakes: &mut Mistakes| {
@@ -68,7 +87,7 @@ impl Keyring {
             }
         };
         let loaded = Purpose::ALL.map(|purpose| {
-            let loaded = mistakes.keep(authority(keys, secrets, purpose, rotations))?;
+            let loaded = mistakes.keep(authority(purpose))?;
             loaded.trusted.iter().for_each(|trusted| is_new(keys.of(purpose), trusted, &mut mistakes));
             Some(loaded)
         });
@@ -92,6 +111,12 @@ impl Keyring {
     /// The key that signs for a purpose.
     pub fn signer(&self, purpose: Purpose) -> Arc<dyn Signer> {
         Arc::clone(&self.place(purpose).load().signer)
+    }
+
+    /// Every key that this CA has, and those that its authorities have given up.
+    pub fn every_key(&self) -> Vec<KeyData> {
+        let log = self.log.public_key().clone();
+        Purpose::ALL.into_iter().flat_map(|purpose| self.of(purpose).ever()).chain([log]).collect()
     }
 
     /// Replaces one authority's keys.
