@@ -15,7 +15,7 @@ use crate::{
 use dayfly_api::factor::{FactorCode, FactorProven, FactorState, Factors, TotpEnrolment};
 use dayfly_core::{
     audit::{AuditEvent, Event, Outcome},
-    identity::FactorMethod,
+    identity::{FactorMethod, Subject},
     reason::{Reason, Refusal},
 };
 use totp_rs::{Builder, Secret, Totp};
@@ -37,6 +37,7 @@ const LONGEST_WAIT: u64 = 15 * 60;
 
 /// Makes the secret of a new authenticator. It proves nothing until its first code was given.
 pub async fn enroll(authority: &Authority, call: &PersonCall) -> Result<TotpEnrolment, Failure> {
+    check_person(call)?;
     let secret: [u8; SECRET_BYTES] = rand::random();
     let secret = Zeroizing::new(secret.to_vec());
     let issuer = authority.origin.trim_start_matches("https://").replace(':', " ");
@@ -71,6 +72,7 @@ pub async fn prove(authority: &Authority, call: &PersonCall, code: &FactorCode) 
 }
 
 async fn check(authority: &Authority, call: &PersonCall, code: &FactorCode) -> Result<FactorProven, Failure> {
+    check_person(call)?;
     let now = authority.clock.unix_seconds();
     let known = authority.store.authenticator(call.subject()).await?;
     let known =
@@ -86,9 +88,15 @@ async fn check(authority: &Authority, call: &PersonCall, code: &FactorCode) -> R
     }
     let totp = totp(&known.secret, None, String::new())?;
     let step = totp.check(&code.code, now).filter(|step| *step > known.last_step).ok_or_else(wrong)?;
-    let used = CodeUsed { subject: call.subject().clone(), key_fingerprint: fingerprint(call).to_owned(), step, at: now };
+    let used = CodeUsed {
+        subject: call.subject().clone(),
+        key_fingerprint: fingerprint(call).to_owned(),
+        step,
+        at: now,
+        failures: known.failures,
+    };
     match authority.store.commit(Change::UseCode(used), about(authority, call, Event::FactorProven)).await {
-        // Somebody else gave it in this very moment.
+        // It was given twice in this very moment, or others were tried beside it.
         Err(StoreError::Conflict(Unique::Code)) => Err(wrong().into()),
         Err(error) => Err(error.into()),
         Ok(_) => Ok(FactorProven { method: FactorMethod::Totp.as_str().to_owned(), proven_at: now }),
@@ -112,6 +120,17 @@ async fn delay(authority: &Authority, call: &PersonCall) -> Result<Change, Failu
     };
     let retry_at = if wait == 0 { 0 } else { authority.clock.unix_seconds().saturating_add(wait) };
     Ok(Change::RefuseCode { subject: call.subject().clone(), retry_at })
+}
+
+/// A second factor says that somebody is there. One that an automation holds would say so of nobody.
+fn check_person(call: &PersonCall) -> Result<(), Refusal> {
+    match call.subject() {
+        Subject::Person(_) => Ok(()),
+        Subject::Machine(_) => {
+            let remedy = "have a policy look at what machines can prove: context.workload, context.networks";
+            Err(Refusal::new(Reason::NotAllowed, "a machine has no second factor", remedy))
+        }
+    }
 }
 
 fn wrong() -> Refusal {

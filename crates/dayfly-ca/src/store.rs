@@ -180,7 +180,7 @@ pub enum Change {
     PublishList(ListRecord),
     /// Somebody has a new authenticator, which is not confirmed. A confirmed one that they have is a conflict.
     AddAuthenticator(Authenticator),
-    /// A one-time code was right. One that is not later than the last one is a conflict.
+    /// A one-time code was right. One that is not later than the last one, or before which a wrong one has come meanwhile, is a conflict.
     UseCode(CodeUsed),
     /// A one-time code was wrong.
     RefuseCode {

@@ -111,3 +111,13 @@ async fn a_code_that_cannot_be_logged_proves_nothing() {
     assert!(prove(ca.authority(), &alice, &code(&enrolment, &ca, 0)).await.is_err());
     assert!(list(ca.authority(), &alice).await.unwrap().factors.is_empty());
 }
+
+#[tokio::test]
+async fn row_19_a_machine_has_no_second_factor() {
+    let ca = Installation::new();
+    let mut machine = ca.person_call("alice").await;
+    machine.identity.subject = "machine:ci".parse().unwrap();
+    let refused = |answer: Result<(), Failure>| matches!(answer, Err(Failure::Refused(refusal)) if refusal.reason == Reason::NotAllowed);
+    assert!(refused(enroll(ca.authority(), &machine).await.map(drop)));
+    assert!(refused(prove(ca.authority(), &machine, &FactorCode { code: "000000".to_owned() }).await.map(drop)));
+}

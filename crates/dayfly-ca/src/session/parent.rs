@@ -7,7 +7,7 @@ use crate::{
 };
 use dayfly_api::session::SessionRequest;
 use dayfly_core::{
-    certificate::{KeyId, VerifiedCertificate, Verifier, parse},
+    certificate::{KeyId, RevokedBy, VerifiedCertificate, Verifier, parse},
     identity::{Evidence, Identity, Proof},
     reason::{Reason, Refusal},
     rotation::Purpose,
@@ -40,6 +40,17 @@ impl Parent {
 
     /// In the log, byte for byte, and given to whom it names: a key that signs outside this program is noticed here. Returns what was kept of it.
     pub(super) async fn check_issued(&self, authority: &Authority) -> Result<Certificate, Failure> {
+        let issued = self.issued(authority).await?;
+        // Whoever asked for it by a key that was revoked since should not have had it.
+        if let Some(key) = issued.evidence.as_ref().map(|evidence| evidence.proof.fingerprint())
+            && authority.revocations.current().await?.keys.contains(key)
+        {
+            return Err(RevokedBy::Key(key.to_owned()).refusal().into());
+        }
+        Ok(issued)
+    }
+
+    async fn issued(&self, authority: &Authority) -> Result<Certificate, Failure> {
         let issued = authority.store.certificate(self.certificate.serial()).await?;
         let issued = issued.filter(|issued| issued.digest == *self.certificate.digest() && issued.subject == self.id.subject);
         issued.ok_or_else(|| not_issued(self.certificate.serial()).into())

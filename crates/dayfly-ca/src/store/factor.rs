@@ -38,4 +38,6 @@ pub struct CodeUsed {
     pub step: u64,
     /// When it was used, in Unix seconds.
     pub at: u64,
+    /// The wrong codes that had come by the time this one was looked at: of many that are tried at once, one counts.
+    pub failures: u32,
 }

@@ -311,7 +311,10 @@ fn covers(revoked: &Revoked, certificate: &Certificate, at: u64) -> bool {
             _ => false,
         },
         Revoked::Person(subject) => certificate.subject == *subject,
-        Revoked::Key(fingerprint) => certificate.key_fingerprint.as_ref() == Some(fingerprint),
+        Revoked::Key(fingerprint) => {
+            let proven_by = certificate.evidence.as_ref().map(|evidence| evidence.proof.fingerprint());
+            certificate.key_fingerprint.as_ref() == Some(fingerprint) || proven_by == Some(fingerprint)
+        }
         Revoked::Role(role) => certificate.role.as_ref() == Some(role) && certificate.issued_at <= at,
         Revoked::Grant(grant) => certificate.grant == Some(*grant),
         Revoked::Ca(_) => false,
@@ -461,6 +464,8 @@ mod tests {
         a_hosts_key_is_nobody_elses_until_it_is_given_up
         a_report_that_tells_nothing_new_is_noted_without_an_event
         an_authority_has_one_rotation_at_a_time_and_a_step_is_taken_once
+        row_22_a_code_counts_once_and_not_beside_others_that_are_tried
+        row_20_a_revoked_key_takes_what_it_asked_for_with_it
         a_sign_in_makes_its_holder_known_and_ends_once
         row_15_a_name_belongs_to_one_account
         row_15_a_token_is_used_once_until_it_ends

@@ -1,6 +1,7 @@
 //! What every store must do. Each case takes an empty store; [`store_suite!`] runs them all over one kind of store.
 
 mod evidence;
+mod factor;
 mod host;
 mod rotation;
 mod sign_in;
@@ -16,6 +17,7 @@ use dayfly_core::{
     name::{BastionName, TargetName},
 };
 use evidence::evidence;
+pub(crate) use evidence::row_20_a_revoked_key_takes_what_it_asked_for_with_it;
 use futures_util::future::join_all;
 use std::collections::BTreeSet;
 use time::{Duration, OffsetDateTime, macros::datetime};
@@ -55,9 +57,12 @@ macro_rules! store_suite {
             row_15_a_name_belongs_to_one_account
             row_15_a_token_is_used_once_until_it_ends
             an_authority_has_one_rotation_at_a_time_and_a_step_is_taken_once
+            row_22_a_code_counts_once_and_not_beside_others_that_are_tried
+            row_20_a_revoked_key_takes_what_it_asked_for_with_it
         }
     };
 }
+pub(crate) use factor::row_22_a_code_counts_once_and_not_beside_others_that_are_tried;
 pub(crate) use host::{
     a_host_enrols_once_by_its_token, a_hosts_key_is_nobody_elses_until_it_is_given_up,
     a_report_that_tells_nothing_new_is_noted_without_an_event,

@@ -18,7 +18,8 @@ impl Memory {
     }
 
     pub(super) fn use_code(&mut self, used: CodeUsed) -> Result<bool, StoreError> {
-        let known = self.authenticators.get_mut(&used.subject).filter(|known| known.last_step < used.step);
+        let known =
+            self.authenticators.get_mut(&used.subject).filter(|known| known.last_step < used.step && known.failures == used.failures);
         let known = known.ok_or(StoreError::Conflict(Unique::Code))?;
         (known.last_step, known.failures, known.retry_at) = (used.step, 0, 0);
         known.confirmed_at.get_or_insert(used.at);

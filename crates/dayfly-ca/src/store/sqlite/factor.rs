@@ -27,7 +27,7 @@ pub(super) fn add(connection: &Connection, authenticator: &Authenticator) -> Out
     }
 }
 
-/// A code counts once: only one that is later than every other that was used.
+/// A code counts once: only one that is later than every other that was used, and if no wrong one has come since it was looked at.
 pub(super) fn use_code(connection: &Connection, used: &CodeUsed) -> Outcome {
     let (step, at) = match (integer(used.step), integer(used.at)) {
         (Ok(step), Ok(at)) => (step, at),
@@ -35,8 +35,8 @@ pub(super) fn use_code(connection: &Connection, used: &CodeUsed) -> Outcome {
     };
     let subject = used.subject.to_string();
     let sql = "UPDATE authenticator SET last_step = ?2, failures = 0, retry_at = 0, confirmed_at = coalesce(confirmed_at, ?3)
-        WHERE subject = ?1 AND last_step < ?2";
-    if connection.prepare_cached(sql)?.execute(params![subject, step, at])? == 0 {
+        WHERE subject = ?1 AND last_step < ?2 AND failures = ?4";
+    if connection.prepare_cached(sql)?.execute(params![subject, step, at, used.failures])? == 0 {
         return Ok(Err(StoreError::Conflict(Unique::Code)));
     }
     let sql = "INSERT OR REPLACE INTO factor_proof (subject, key_fingerprint, method, proven_at) VALUES (?1, ?2, ?3, ?4)";

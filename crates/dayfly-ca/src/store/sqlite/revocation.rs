@@ -80,7 +80,7 @@ pub(super) fn covered(connection: &Connection, revoked: &Revoked, at: u64) -> Re
         },
         Revoked::KeyId(text) => find("subject || ' role=' || role || ' grant=' || grant_id = ?2", text),
         Revoked::Person(subject) => many(connection, &format!("{CERTIFICATE} WHERE subject = ?1"), [subject.to_string()], read_certificate),
-        Revoked::Key(fingerprint) => find("key_fingerprint = ?2", fingerprint),
+        Revoked::Key(fingerprint) => find("(key_fingerprint = ?2 OR json_extract(evidence, '$.proof.fingerprint') = ?2)", fingerprint),
         Revoked::Role(role) => find("role = ?2", &role.as_str()),
         Revoked::Grant(grant) => find("grant_id = ?2", &grant.to_string()),
         // Which CA key signed which certificate is not remembered here.
@@ -94,7 +94,7 @@ const COVERED: &str = "(
     OR EXISTS (SELECT 1 FROM revocation r WHERE (r.ends_at IS NULL OR r.ends_at > ?1) AND (
         (r.kind = 'serial' AND r.value = CAST(c.serial AS TEXT)) OR (r.kind = 'person' AND r.value = c.subject)
         OR (r.kind = 'grant' AND r.value = c.grant_id) OR (r.kind = 'role' AND r.value = c.role AND c.issued_at <= r.revoked_at)
-        OR (r.kind = 'key' AND r.value = c.key_fingerprint)
+        OR (r.kind = 'key' AND (r.value = c.key_fingerprint OR r.value = json_extract(c.evidence, '$.proof.fingerprint')))
         OR (r.kind = 'key-id' AND r.value = c.subject || ' role=' || c.role || ' grant=' || c.grant_id))))";
 
 /// What is revoked and alive at `now`.

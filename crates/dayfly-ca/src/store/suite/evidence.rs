@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used)]
 
-use super::ENDS_AT;
+use super::{ENDS_AT, add, certificate, furnish, revocation, revoke};
+use crate::store::{Certificate, Change, Revocation, Store};
 use dayfly_core::{
+    certificate::Revoked,
     device::{Device, Posture},
     identity::{Evidence, FactorMethod, Proof},
 };
@@ -31,4 +33,15 @@ pub(super) fn evidence() -> Evidence {
         claims: [("repository_id".to_owned(), "1296269".to_owned())].into(),
         ..Evidence::new(proof, ENDS_AT - 3600)
     }
+}
+
+pub(crate) async fn row_20_a_revoked_key_takes_what_it_asked_for_with_it(store: &impl Store) {
+    furnish(store).await;
+    let asked = Certificate { key_fingerprint: Some("SHA256:fresh".to_owned()), evidence: Some(evidence()), ..certificate(77, "alice") };
+    add(store, Change::AddCertificate(asked.clone())).await;
+    let covered = store.covered(&Revoked::Key("SHA256:key".to_owned()), ENDS_AT).await.unwrap();
+    assert!(covered.iter().any(|certificate| certificate.serial == 77));
+    assert!(!store.revoked_serials(asked.issued_at).await.unwrap().certificates.contains(&77));
+    revoke(store, Revocation { revoked: Revoked::Key("SHA256:key".to_owned()), ..revocation("serial", "1", asked.issued_at, None) }).await;
+    assert!(store.revoked_serials(asked.issued_at).await.unwrap().certificates.contains(&77));
 }
