@@ -71,9 +71,10 @@ pub async fn assemble(config: Config) -> anyhow::Result<Assembled> {
 
 /// Providers are asked when somebody signs in first: one that is down keeps no CA from starting.
 fn sign_ins(settings: SignInSettings, origin: &str, web: &Web) -> anyhow::Result<SignIns> {
+    let is_alone = settings.providers.len() == 1;
     let provider = |settings: ProviderSettings| -> anyhow::Result<Provider> {
         let secret = settings.client_secret_file.as_deref().map(client_secret).transpose()?;
-        Ok(Provider::new(settings, secret, origin, web.clone())?)
+        Ok(Provider::new(settings, secret, origin, is_alone, web.clone())?)
     };
     let providers = settings.providers.into_iter().map(provider).collect::<anyhow::Result<_>>()?;
     SignIns::new(providers, settings.device_codes, settings.lifetime.as_secs()).context("the system gives no random bytes")

@@ -90,7 +90,8 @@ impl Installation {
     /// Whose people sign in at these providers, and whose workloads show tokens.
     pub(crate) fn with_sign_in(settings: SignInSettings, federation: Vec<FederationSettings>) -> Self {
         let web = Web::new().unwrap();
-        let provider = |settings| Provider::new(settings, Some("client secret".to_owned()), ORIGIN, web.clone()).unwrap();
+        let is_alone = settings.providers.len() == 1;
+        let provider = |settings| Provider::new(settings, Some("client secret".to_owned()), ORIGIN, is_alone, web.clone()).unwrap();
         let providers = settings.providers.into_iter().map(provider).collect();
         let sign_ins = SignIns::new(providers, settings.device_codes, settings.lifetime.as_secs()).unwrap();
         Self::with_all(limits(), keyring(), sign_ins, Federation::new(federation, &web).unwrap())

@@ -160,7 +160,7 @@ impl SignIns {
         let redeemed = self.transactions.redeem(&asked.id, &call.fingerprint, asked.code.as_deref(), now);
         let completed = match redeemed {
             Ok(Redeemed::Pending) => return Ok(SignInState::Pending { poll_seconds: POLL }),
-            Ok(Redeemed::Person(person, provider, asker)) => self.complete(authority, call, *person, provider, asker).await,
+            Ok(Redeemed::Person(person, provider, asker, at)) => self.complete(authority, call, (*person, at), provider, asker).await,
             Err(refusal) => Err(refusal.into()),
         };
         if let Err(Failure::Refused(refusal)) = &completed {
@@ -175,14 +175,13 @@ impl SignIns {
         &self,
         authority: &Authority,
         call: &NewKeyCall,
-        person: ProvenPerson,
+        (person, proven_at): (ProvenPerson, u64),
         provider: usize,
         asker: Asker,
     ) -> Result<SignedIn, Failure> {
         let provider = self.providers.get(provider).map(|provider| provider.name().to_owned()).unwrap_or_default();
         let subject = standing(authority, &provider, &person).await?;
         authority.check_key(&call.key).await?;
-        let proven_at = call.context.unix_seconds();
         let ends_at = proven_at.saturating_add(self.lifetime);
         let expires_at = moment(ends_at)?;
         let groups = person.groups.clone();

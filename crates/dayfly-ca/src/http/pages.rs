@@ -50,6 +50,7 @@ pub(super) fn routes() -> Router<Arc<Service>> {
         .route("/sign-in/page.css", get(style))
         .route("/sign-in/{id}", get(open).post(chosen))
         .route(CALLBACK, get(callback))
+        .route(&format!("{CALLBACK}/{{provider}}"), get(callback))
         .layer(DefaultBodyLimit::max(LARGEST_FORM))
         .layer(from_fn(plain))
 }
@@ -164,13 +165,19 @@ struct Callback {
 async fn callback(
     State(service): State<Arc<Service>>,
     Extension(Peer(address)): Extension<Peer>,
+    provider: Option<Path<String>>,
     visitor: Visitor,
     query: Result<Query<Callback>, axum::extract::rejection::QueryRejection>,
 ) -> Response {
     let Ok(Query(answer)) = query else {
         return refused(&visitor, &Refusal::new(Reason::BadRequest, "the answer cannot be read", "begin again: dayfly login"));
     };
-    let returned = Returned { state: &answer.state, code: answer.code.as_deref(), issuer: answer.iss.as_deref() };
+    let returned = Returned {
+        state: &answer.state,
+        code: answer.code.as_deref(),
+        issuer: answer.iss.as_deref(),
+        callback: provider.as_ref().map(|Path(name)| name.as_str()),
+    };
     match service.sign_ins.arrive(&service.authority, returned, visitor.name(), address).await {
         Ok(Arrived::AtTheTool(url)) => visitor.redirect(&url),
         Ok(Arrived::Elsewhere { subject, host }) => visitor.page(StatusCode::OK, html::arrived(&subject, &host)),

@@ -51,8 +51,11 @@ pub fn shown(claims: &Map<String, Value>) -> Option<String> {
     let said = |name: &str| claims.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     let is_verified = matches!(claims.get("email_verified"), Some(Value::Bool(true))) || said("email_verified") == Some("true");
     let address = said("email").filter(|_| is_verified);
-    let shown = address.or_else(|| said("preferred_username")).or_else(|| said("name"))?;
-    Some(shown.chars().filter(|c| !c.is_control()).take(LONGEST_SHOWN).collect())
+    // People often choose these themselves: what looks like an address is none.
+    let chosen = |name| said(name).filter(|text| !text.contains('@'));
+    let shown = address.or_else(|| chosen("preferred_username")).or_else(|| chosen("name"))?;
+    let is_plain = |c: &char| c.is_alphanumeric() || " .,-_'@+".contains(*c);
+    Some(shown.chars().filter(is_plain).take(LONGEST_SHOWN).collect())
 }
 
 #[cfg(test)]
@@ -98,6 +101,10 @@ mod tests {
         assert_eq!(shown(json!({"email": "a@example.org", "preferred_username": "a"})), Some("a".to_owned()));
         assert_eq!(shown(json!({"email": "a@example.org", "email_verified": false})), None);
         assert_eq!(shown(json!({"email": "a@example.org", "email_verified": true})), Some("a@example.org".to_owned()));
-        assert_eq!(shown(json!({"name": "a\u{1b}[31m\n"})), Some("a[31m".to_owned()));
+        assert_eq!(shown(json!({"name": "a\u{1b}[31m\n"})), Some("a31m".to_owned()));
+        assert_eq!(
+            shown(json!({"preferred_username": "alice@example.org", "name": "mallory\u{202e}\u{200b}"})),
+            Some("mallory".to_owned())
+        );
     }
 }

@@ -143,8 +143,11 @@ impl Issuer {
             (Some(found), _) => return found,
             (None, _) => {}
         }
-        let found = self.fetch_keys().await;
-        kept.put(found)
+        match (self.fetch_keys().await, stale) {
+            // A stranger's token made the CA ask: what is known stays good for the others.
+            (Err(error), Some(_)) => Err(error),
+            (found, _) => kept.put(found),
+        }
     }
 
     async fn fetch_keys(&self) -> Result<IssuerKeys, IssuerError> {

@@ -29,7 +29,11 @@ pub struct Provider {
     settings: ProviderSettings,
     secret: Option<ClientSecret>,
     issuer: Issuer,
-    redirect: RedirectUrl,
+    /// The callback of all providers whose answers say who gives them.
+    shared: RedirectUrl,
+    /// Its own.
+    own: RedirectUrl,
+    is_alone: bool,
 }
 
 /// Somebody who proved to a provider who they are.
@@ -58,6 +62,8 @@ pub struct Returned<'a> {
     pub code: &'a str,
     /// Who says so (RFC 9207).
     pub issuer: Option<&'a str>,
+    /// Whose callback it came to, where that is one provider's alone.
+    pub callback: Option<&'a str>,
     /// The time, in Unix seconds.
     pub now: u64,
 }
@@ -72,12 +78,16 @@ pub struct BadProvider {
 
 impl Provider {
     /// The provider of these settings, as the CA at `origin` sees it.
-    pub fn new(settings: ProviderSettings, secret: Option<String>, origin: &str, web: Web) -> Result<Self, BadProvider> {
+    ///
+    /// Among several, one whose answers do not say who gives them has a callback of its own: otherwise any of them could have a browser bring the answer of
+    /// another, and be given its code (RFC 9700 § 4.4).
+    pub fn new(settings: ProviderSettings, secret: Option<String>, origin: &str, is_alone: bool, web: Web) -> Result<Self, BadProvider> {
         let bad = |cause: String| BadProvider { name: settings.name.clone(), cause };
-        let redirect = RedirectUrl::new(format!("{origin}{CALLBACK}")).map_err(|error| bad(error.to_string()))?;
+        let shared = RedirectUrl::new(format!("{origin}{CALLBACK}")).map_err(|error| bad(error.to_string()))?;
+        let own = RedirectUrl::new(format!("{origin}{CALLBACK}/{}", settings.name)).map_err(|error| bad(error.to_string()))?;
         IssuerUrl::new(settings.issuer.clone()).map_err(|error| bad(error.to_string()))?;
         let issuer = Issuer::new(&settings.issuer, web, None);
-        Ok(Self { secret: secret.map(ClientSecret::new), issuer, redirect, settings })
+        Ok(Self { secret: secret.map(ClientSecret::new), issuer, shared, own, is_alone, settings })
     }
 
     /// Its issuer URL.
@@ -96,7 +106,7 @@ impl Provider {
         let place = metadata.authorization_endpoint.clone().ok_or_else(|| self.unavailable("it has no place where people sign in"))?;
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
         let state = state.to_owned();
-        let client = self.client()?.set_auth_uri(AuthUrl::from_url(place));
+        let client = self.client(&metadata)?.set_auth_uri(AuthUrl::from_url(place));
         let scopes = self.settings.scopes.iter().filter(|scope| *scope != "openid").map(|scope| Scope::new(scope.clone()));
         let (url, _, nonce) = client
             .authorize_url(CoreAuthenticationFlow::AuthorizationCode, move || CsrfToken::new(state), Nonce::new_random)
@@ -109,7 +119,7 @@ impl Provider {
     /// Who it was that came back.
     pub async fn person(&self, round: Round, returned: Returned<'_>) -> Result<ProvenPerson, Refusal> {
         let metadata = self.issuer.metadata().await.map_err(|error| self.refusal(&error))?;
-        self.check_issuer(&metadata, returned.issuer)?;
+        self.check_issuer(&metadata, &returned)?;
         let (id_token, access_token) = self.exchange(&metadata, &round, returned.code).await?;
         let expected = Expected {
             issuer: &self.settings.issuer,
@@ -137,18 +147,26 @@ impl Provider {
     }
 
     /// An answer that another provider gave, or that somebody says it gave, is no answer (RFC 9207 § 2.4).
-    fn check_issuer(&self, metadata: &Metadata, found: Option<&str>) -> Result<(), Refusal> {
-        match found {
+    fn check_issuer(&self, metadata: &Metadata, returned: &Returned<'_>) -> Result<(), Refusal> {
+        let own = self.has_own_callback(metadata).then_some(self.name());
+        if returned.callback != own {
+            return Err(self.bad_token("the answer came to another provider's callback"));
+        }
+        match returned.issuer {
             Some(found) if found == self.settings.issuer => Ok(()),
             None if !metadata.authorization_response_iss_parameter_supported => Ok(()),
             _ => Err(self.bad_token("the answer is another issuer's (iss)")),
         }
     }
 
+    fn has_own_callback(&self, metadata: &Metadata) -> bool {
+        !self.is_alone && !metadata.authorization_response_iss_parameter_supported
+    }
+
     /// The ID token and the access token that the code stands for.
     async fn exchange(&self, metadata: &Metadata, round: &Round, code: &str) -> Result<(String, Zeroizing<String>), Refusal> {
         let place = metadata.token_endpoint.clone().ok_or_else(|| self.unavailable("it has no place for codes"))?;
-        let mut client = self.client()?.set_token_uri(TokenUrl::from_url(place));
+        let mut client = self.client(metadata)?.set_token_uri(TokenUrl::from_url(place));
         let methods = metadata.token_endpoint_auth_methods_supported.as_deref().unwrap_or_default();
         let takes = |method: &str| methods.iter().any(|known| known == method);
         if takes("client_secret_post") && !takes("client_secret_basic") {
@@ -188,10 +206,11 @@ impl Provider {
         Ok(more)
     }
 
-    fn client(&self) -> Result<CoreClient, Refusal> {
+    fn client(&self, metadata: &Metadata) -> Result<CoreClient, Refusal> {
         let issuer = IssuerUrl::new(self.settings.issuer.clone()).map_err(|error| self.unavailable(&error.to_string()))?;
         let client = CoreClient::new(ClientId::new(self.settings.client_id.clone()), issuer, JsonWebKeySet::default());
-        let client = client.set_redirect_uri(self.redirect.clone());
+        let redirect = if self.has_own_callback(metadata) { &self.own } else { &self.shared };
+        let client = client.set_redirect_uri(redirect.clone());
         Ok(match &self.secret {
             Some(secret) => client.set_client_secret(secret.clone()),
             None => client,

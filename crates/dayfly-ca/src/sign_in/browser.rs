@@ -45,6 +45,8 @@ pub struct Returned<'a> {
     pub code: Option<&'a str>,
     /// Who says so.
     pub issuer: Option<&'a str>,
+    /// The provider whose own callback it came to.
+    pub callback: Option<&'a str>,
 }
 
 /// Somebody is back, and who they are is proven.
@@ -169,7 +171,10 @@ impl SignIns {
             Err(Failure::Refused(refusal)) => {
                 self.refusals.log(authority, address, &refusal, |event| about_asker(event, &asker)).await;
                 self.transactions.with(id, now, |transaction| {
-                    transaction.stage = Stage::Refused(refusal.clone());
+                    // What the person, or a later answer, has decided meanwhile stays.
+                    if matches!(transaction.stage, Stage::Waiting) {
+                        transaction.stage = Stage::Refused(refusal.clone());
+                    }
                     Ok(())
                 })?;
                 Err(refusal.into())
@@ -191,7 +196,8 @@ impl SignIns {
         let now = authority.clock.unix_seconds();
         let provider = self.providers.get(leg.provider).ok_or_else(unknown)?;
         let code = returned.code.ok_or_else(|| declined(&format!("the provider {}", provider.name())))?;
-        let person = provider.person(leg.round, provider::Returned { code, issuer: returned.issuer, now }).await?;
+        let person =
+            provider.person(leg.round, provider::Returned { code, issuer: returned.issuer, callback: returned.callback, now }).await?;
         let subject = standing(authority, Provider::name(provider), &person).await?;
         let event = about_person(authority.event(Event::SignInProven, Outcome::Done), provider.name(), &person).subject(&subject);
         let event = about_asker(event, asker).fact("address", address.to_canonical());
@@ -204,7 +210,11 @@ impl SignIns {
         })?;
         authority.store.commit(Change::None, with_way(event, &arrived)).await?;
         self.transactions.with(id, now, |transaction| {
-            transaction.stage = Stage::Proven { person: Box::new(person), provider: leg.provider, code };
+            // While the provider was asked the person may have said no.
+            if !matches!(transaction.stage, Stage::Waiting) {
+                return Err(unknown());
+            }
+            transaction.stage = Stage::Proven { person: Box::new(person), provider: leg.provider, code, at: now };
             Ok(())
         })?;
         Ok(arrived)

@@ -15,6 +15,9 @@ use std::{
 /// How long one may take, in seconds.
 pub(super) const LIFETIME: u64 = 10 * 60;
 
+/// How long a tool may take to ask for an answer that is there, in seconds: it asks every few.
+const REDEEMED_WITHIN: u64 = 60;
+
 /// How many there may be.
 const MOST: usize = 16 * 1024;
 
@@ -51,7 +54,7 @@ pub(super) enum Stage {
     /// Nobody has proven anything.
     Waiting,
     /// Somebody has. The code is the browser's to bring, where it is on the tool's machine.
-    Proven { person: Box<ProvenPerson>, provider: usize, code: Option<Hashed> },
+    Proven { person: Box<ProvenPerson>, provider: usize, code: Option<Hashed>, at: u64 },
     /// It was refused.
     Refused(Refusal),
 }
@@ -106,8 +109,8 @@ struct Table {
 pub(super) enum Redeemed {
     /// Not yet.
     Pending,
-    /// Once, and never again.
-    Person(Box<ProvenPerson>, usize, Asker),
+    /// Once, and never again. Proven at this time, in Unix seconds.
+    Person(Box<ProvenPerson>, usize, Asker, u64),
 }
 
 impl Transactions {
@@ -165,6 +168,11 @@ impl Transactions {
                 table.by_id.remove(id);
                 return Err(refusal);
             }
+            // What a provider has said is true for a moment: groups above all.
+            Stage::Proven { at, .. } if now > at.saturating_add(REDEEMED_WITHIN) => {
+                table.by_id.remove(id);
+                return Err(unknown());
+            }
             Stage::Proven { code, .. } => code,
         };
         // The browser is still on its way to the tool: nothing was guessed.
@@ -179,7 +187,9 @@ impl Transactions {
             return Err(wrong_code());
         }
         match table.by_id.remove(id) {
-            Some(Transaction { stage: Stage::Proven { person, provider, .. }, asker, .. }) => Ok(Redeemed::Person(person, provider, asker)),
+            Some(Transaction { stage: Stage::Proven { person, provider, at, .. }, asker, .. }) => {
+                Ok(Redeemed::Person(person, provider, asker, at))
+            }
             _ => Err(unknown()),
         }
     }

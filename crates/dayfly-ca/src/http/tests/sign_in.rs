@@ -338,3 +338,22 @@ async fn an_enrolled_key_is_not_signed_in() {
     let me: WhoAmI = ca.whoami(crate::installation::ALICE).await.json();
     assert_eq!(me.subject.to_string(), "alice");
 }
+
+#[tokio::test]
+async fn row_15_what_a_provider_said_is_taken_at_once_or_not_at_all() {
+    let (ca, double) = with_provider().await;
+    for (seconds, is_taken) in [(60, true), (61, false)] {
+        let started = ca.begin_here().await;
+        let code = code_at_the_tool(&ca, &double, &started.page).await;
+        let proven_at = ca.clock.unix_seconds();
+        ca.clock.advance(seconds);
+        let answer = ca.redeem(&started.id, Some(&code), TOOL).await;
+        if is_taken {
+            let ends_at = u64::try_from(signed_in(&answer).expires_at.unix_timestamp()).unwrap();
+            assert_eq!(ends_at, proven_at + 3600, "counted from when it was proven");
+            ca.call(post(path::SIGN_OUT, b"", Purpose::Person, TOOL)).await;
+        } else {
+            assert_eq!(answer.code(), "sign_in_unknown");
+        }
+    }
+}

@@ -258,3 +258,27 @@ async fn with_several_providers_the_person_chooses_or_the_tool_did() {
     let other = browser.post(&ca, &format!("/sign-in/{}", chosen.id), &[("form", &form), ("provider", "corp")]).await;
     assert_eq!(reason(&other), "sign_in_unknown", "the tool's choice stands");
 }
+
+#[tokio::test]
+async fn row_15_no_provider_is_brought_the_answer_of_another() {
+    let now = Installation::new().clock.unix_seconds();
+    let (corp, side) = (ProviderDouble::start(now).await, ProviderDouble::start(now).await);
+    side.conduct().claims.insert("realm_access".to_owned(), serde_json::json!({"roles": ["dba"]}));
+    let ca = Installation::with_sign_in(settings(vec![provider("corp", &corp.issuer), provider("side", &side.issuer)]), Vec::new());
+    let begin = async || {
+        let start = SignInStart { provider: Some("side".to_owned()), way: loopback(), host: "laptop".to_owned() };
+        ca.ask(path::SIGN_IN, &start, TOOL).await.json::<dayfly_api::sign_in::SignInStarted>()
+    };
+    // Neither says who it is in its answers, so that each has a callback of its own.
+    for other in ["/oidc/callback/corp", "/oidc/callback", "/oidc/callback/nobody"] {
+        let mut browser = Browser::new();
+        let there = location(&browser.get(&ca, &begin().await.page).await);
+        assert_eq!(query(&there, "redirect_uri"), Some(format!("{ORIGIN}/oidc/callback/side")));
+        let state = query(&there, "state").unwrap();
+        let answer = browser.get(&ca, &format!("{other}?code=of-corp&state={state}")).await;
+        assert_eq!(reason(&answer), "bad_token", "{other}");
+        assert!(text(&answer).contains("another provider"), "before anybody was given the code: {}", text(&answer));
+    }
+    let answer = round_trip(&ca, &side, &mut Browser::new(), &begin().await.page).await;
+    assert!(location(&answer).as_str().starts_with("http://127.0.0.1:50000/"));
+}
