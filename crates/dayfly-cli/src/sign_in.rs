@@ -110,6 +110,10 @@ async fn by_loopback(client: &Client, wishes: &Wishes, output: &Output) -> Resul
     let listener = Listener::bind().await?;
     let way = SignInWay::Loopback { port: listener.port(), state: listener.state().to_owned() };
     let started = client.start_sign_in(&start(wishes, way)).await?;
+    // What a browser is told to open is a page of the CA that was named, and nothing else.
+    if !started.page.starts_with(&format!("{}/sign-in/", client.origin())) {
+        return Err(Failure::new(Kind::Failed, "the CA names a page to sign in at that is not its own").because(&started.page));
+    }
     let is_open = !wishes.no_browser && browser::open(&started.page);
     invite(output, &started, is_open)?;
     let deadline = deadline(&started);

@@ -15,7 +15,13 @@ pub(super) fn is_there() -> bool {
 
 /// Opens an address. Whether a browser was started; whether it came up, nobody can tell.
 pub fn open(url: &str) -> bool {
-    commands(url).into_iter().any(|command| start(&command))
+    is_a_page(url) && commands(url).into_iter().any(|command| start(&command))
+}
+
+/// Others may have said what to open: nothing but a page, which no program takes for an option or for something of its own.
+fn is_a_page(url: &str) -> bool {
+    let is_plain = url.chars().all(|c| c.is_ascii_graphic());
+    is_plain && ["https://", "http://127.0.0.1", "http://localhost", "http://[::1]"].iter().any(|start| url.starts_with(start))
 }
 
 /// The commands that would open it, the best first.

@@ -56,7 +56,7 @@ pub(super) async fn connect(source: &TokenSource, arguments: &ByToken, context: 
             let known = known.filter(|login| login.url == *url).and_then(|login| login.pin);
             (url.clone(), arguments.pin.clone().or(known))
         }
-        (None, Some(login)) => (login.url, login.pin),
+        (None, Some(login)) => (login.url, arguments.pin.clone().or(login.pin)),
         (None, None) => {
             let remedy = "name it: --ca https://CA[:PORT] --pin sha256//…, or the variables DAYFLY_CA_URL and DAYFLY_CA_PIN";
             return Err(Failure::new(Kind::Usage, "there is no CA to show the token to").remedy(remedy));
