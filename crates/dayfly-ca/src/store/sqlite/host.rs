@@ -58,8 +58,9 @@ pub(super) fn enroll(connection: &Connection, host: &HostName, token: &[u8; 32],
 
 /// A key that its host has given up may be enrolled again, also by another holder.
 fn forget_keys_of_nobody(connection: &Connection) -> rusqlite::Result<()> {
-    let sql = "DELETE FROM enrolled_key WHERE fingerprint NOT IN (SELECT key_fingerprint FROM person)
+    let sql = "DELETE FROM enrolled_key WHERE fingerprint NOT IN (SELECT key_fingerprint FROM person WHERE key_fingerprint IS NOT NULL)
         AND fingerprint NOT IN (SELECT key_fingerprint FROM bastion)
+        AND fingerprint NOT IN (SELECT key_fingerprint FROM device)
         AND fingerprint NOT IN (SELECT key_fingerprint FROM host WHERE key_fingerprint IS NOT NULL)";
     connection.prepare_cached(sql)?.execute([])?;
     Ok(())
