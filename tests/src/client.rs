@@ -50,6 +50,18 @@ impl<'a> Client<'a> {
         Ok(Self { stack, home, directory })
     }
 
+    /// The same person with the same key on another machine: logged in there, with nothing else of what is kept here.
+    pub fn elsewhere(&self) -> Result<Self> {
+        let directory = tempfile::Builder::new().prefix("dayfly-client").tempdir()?;
+        let (stack, home) = (self.stack, directory.path().join("home"));
+        let elsewhere = Self { stack, home, directory };
+        let identity = self.home.join("id_ed25519").display().to_string();
+        elsewhere
+            .dayfly(&["login", stack.get("DAYFLY_CA_URL")?, "--pin", stack.get("DAYFLY_CA_PIN")?, "--identity", &identity])?
+            .success()?;
+        Ok(elsewhere)
+    }
+
     /// The system whose client this is.
     pub const fn stack(&self) -> &'a Stack {
         self.stack

@@ -7,6 +7,7 @@
 pub mod bastion;
 pub mod certificate;
 pub mod decision;
+pub mod device;
 pub mod factor;
 pub mod host;
 pub mod log;

@@ -34,6 +34,12 @@ pub const FACTORS: &str = "/v1/factors";
 pub const TOTP_ENROLMENT: &str = "/v1/factors/totp/enrollment";
 /// `POST`, person: [`crate::factor::FactorCode`] → [`crate::factor::FactorProven`].
 pub const TOTP: &str = "/v1/factors/totp";
+/// `GET`, person: [`crate::device::Devices`]. `POST`, person on a device: [`crate::device::DeviceEnrollment`] → [`crate::device::KnownDevice`].
+pub const DEVICES: &str = "/v1/devices";
+/// `POST`, person on a device of theirs: [`crate::device::ReportedPosture`] → [`crate::device::KnownDevice`].
+pub const DEVICE_REPORT: &str = "/v1/devices/report";
+/// `POST`, person: [`crate::device::NamedDevice`] → [`crate::device::KnownDevice`], disabled.
+pub const DEVICE_REMOVAL: &str = "/v1/devices/removal";
 /// `GET`, person: [`crate::person::Roles`].
 pub const ROLES: &str = "/v1/roles";
 /// `GET`, person: [`crate::person::Destinations`].

@@ -1,6 +1,6 @@
 //! The command line's grammar.
 
-use crate::commands::{bastion, check, completions, host, init, log, policy, revocations, revoke, rotate, serve, user};
+use crate::commands::{bastion, check, completions, device, host, init, log, policy, revocations, revoke, rotate, serve, user};
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -39,6 +39,9 @@ pub enum Command {
     /// Enrol, disable and list people and machines
     #[command(subcommand, after_help = EXIT_CODES)]
     User(user::User),
+    /// List, approve and disable people's devices
+    #[command(subcommand, after_help = EXIT_CODES)]
+    Device(device::Device),
     /// Enrol and list bastions
     #[command(subcommand, after_help = EXIT_CODES)]
     Bastion(bastion::Bastion),

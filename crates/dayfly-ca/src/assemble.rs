@@ -3,6 +3,7 @@
 use crate::{
     authority::Authority,
     config::{Config, ProviderSettings, SignInSettings},
+    device::{Devices, SelfReported},
     federation::Federation,
     http::Service,
     identity::{challenge::Challenges, enrolled_key::EnrolledKeys, provider::Provider, web::Web},
@@ -42,10 +43,12 @@ pub async fn assemble(config: Config) -> anyhow::Result<Assembled> {
     let revocations = Arc::new(CurrentRevocations::new(Arc::clone(&store), Arc::clone(&clock)));
     let challenges = Challenges::new(limits.challenge_lifetime.as_secs()).context("the system gives no random bytes")?;
     let challenges = Arc::new(challenges);
+    let devices = Arc::new(Devices::new(Arc::clone(&store), Box::new(SelfReported)));
     let callers = EnrolledKeys {
         origin: origin.clone(),
         challenges: Arc::clone(&challenges),
         store: Arc::clone(&store),
+        devices: Arc::clone(&devices),
         clock: Arc::clone(&clock),
         revocations: Arc::clone(&revocations),
     };
@@ -60,7 +63,7 @@ pub async fn assemble(config: Config) -> anyhow::Result<Assembled> {
         None => (no_sign_ins(&sign_in)?, Federation::default()),
     };
     let (rules, latest_list) = (ArcSwap::from_pointee(rules), Default::default());
-    let authority = Authority { origin, keyring, store, clock, hosts, rotation, revocations, latest_list, rules };
+    let authority = Authority { origin, keyring, store, devices, clock, hosts, rotation, revocations, latest_list, rules };
     let service = Service::new(authority, Box::new(callers), challenges, limits, sign_ins, federation);
     Ok(Assembled {
         service: Arc::new(service),

@@ -2,6 +2,7 @@
 
 use crate::{
     config::{HostRules, RotationRules, RuleBook},
+    device::Devices,
     failure::Failure,
     revocations::CurrentRevocations,
     signer::Keyring,
@@ -36,6 +37,8 @@ pub struct Authority {
     pub keyring: Keyring,
     /// What it remembers, and the log.
     pub store: Arc<dyn Store>,
+    /// What it knows of devices.
+    pub devices: Arc<Devices>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
     /// What is asked of hosts.

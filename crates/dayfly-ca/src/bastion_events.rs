@@ -54,6 +54,10 @@ fn is_a_bastions(event: Event) -> bool {
         | Event::FactorAdded
         | Event::FactorProven
         | Event::FactorsReset
+        | Event::DeviceAdded
+        | Event::DeviceApproved
+        | Event::DeviceReported
+        | Event::DeviceDisabled
         | Event::Revoked
         | Event::RevocationListPublished
         | Event::BastionAdded

@@ -21,6 +21,7 @@ use time::OffsetDateTime;
 pub mod bastion;
 pub mod check;
 pub mod completions;
+pub mod device;
 mod enrolled_key;
 pub mod host;
 pub mod init;
@@ -55,6 +56,7 @@ fn dispatch(Arguments { config, command }: &Arguments, out: &mut dyn Write) -> a
         Command::Check(check) => check.run(config, out),
         Command::Serve(serve) => serve.run(config, out),
         Command::User(user) => user.run(config, out),
+        Command::Device(device) => device.run(config, out),
         Command::Bastion(bastion) => bastion.run(config, out),
         Command::Host(host) => host.run(config, out),
         Command::Hosts(list) => list.run(config, out),

@@ -8,6 +8,7 @@ use crate::{
 };
 use dayfly_core::{
     context::{Context, NamedNetworks},
+    device::ApprovalRule,
     policy::Policy,
     role::Roles,
     target::Inventory,
@@ -25,6 +26,7 @@ use std::{
 };
 use time::OffsetDateTime;
 
+mod devices;
 mod document;
 mod federation;
 mod hosts;
@@ -122,6 +124,8 @@ pub struct RuleBook {
     pub networks: NamedNetworks,
     /// Where on earth addresses are.
     pub geography: Arc<dyn Geography>,
+    /// Which devices are approved without anybody being asked.
+    pub device_rules: Vec<ApprovalRule>,
 }
 
 /// As much of a configuration as can be read, and what is wrong with the rest.

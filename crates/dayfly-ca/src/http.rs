@@ -14,6 +14,7 @@ mod bastion;
 mod caller;
 mod certificates;
 mod decisions;
+mod devices;
 mod etag;
 mod factors;
 mod host;
@@ -113,6 +114,9 @@ pub fn router(service: &Arc<Service>) -> Router {
         .route(path::FACTORS, get(factors::list))
         .route(path::TOTP_ENROLMENT, post(factors::enroll))
         .route(path::TOTP, post(factors::prove))
+        .route(path::DEVICES, get(devices::list).post(devices::enroll))
+        .route(path::DEVICE_REPORT, post(devices::report))
+        .route(path::DEVICE_REMOVAL, post(devices::remove))
         .route(path::SIGN_OUT, post(sign_in::end))
         .route(path::DECISIONS, post(decisions::why))
         .route(path::LOG, get(log::page))

@@ -29,6 +29,8 @@ pub struct PresentedRequest<'a> {
     pub challenge: Option<&'a str>,
     /// The SSHSIG blob in base64.
     pub signature: Option<&'a str>,
+    /// The same by the caller's device, if it is on one that has a key.
+    pub device_signature: Option<&'a str>,
     /// The HTTP method.
     pub method: &'a str,
     /// The path with its query.
@@ -64,8 +66,8 @@ pub type Check<'a, T> = Pin<Box<dyn Future<Output = Result<T, CallerError>> + Se
 
 /// Finds out who calls. A person's proof is no bastion's, and the other way round.
 pub trait CallerCheck: Send + Sync {
-    /// The person or machine that signed `request`.
-    fn person<'a>(&'a self, request: PresentedRequest<'a>) -> Check<'a, Identity>;
+    /// The person or machine that signed `request`, and the device that did.
+    fn person<'a>(&'a self, request: PresentedRequest<'a>) -> Check<'a, ProvenCaller>;
 
     /// The key that signed `request`, which speaks for nobody yet.
     fn new_key<'a>(&'a self, request: PresentedRequest<'a>) -> Check<'a, NewKey>;
@@ -89,11 +91,22 @@ pub struct EnrollingHost {
     pub key: HostKey,
 }
 
+/// A person or machine that signed a request.
+#[derive(Debug, Clone)]
+pub struct ProvenCaller {
+    /// Who it is. A device that is known is among the evidence.
+    pub identity: Identity,
+    /// The device's key, known or not, if one signed too.
+    pub device_key: Option<NewKey>,
+}
+
 /// A call by a person or machine.
 #[derive(Debug, Clone)]
 pub struct PersonCall {
     /// Who calls.
     pub identity: Identity,
+    /// The key of the device that signed the call too, known or not.
+    pub device_key: Option<NewKey>,
     /// When and from where.
     pub context: Context,
     /// The challenge that the call answered, which a proof of possession is bound to.

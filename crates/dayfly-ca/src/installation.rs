@@ -5,6 +5,7 @@
 use crate::{
     authority::Authority,
     config::{FederationSettings, HostRules, Limits, RotationRules, RuleBook, SignInSettings},
+    device::{Devices, SelfReported},
     federation::Federation,
     geo::Unknown,
     http::Service,
@@ -115,20 +116,29 @@ impl Installation {
         let challenges = Arc::new(Challenges::new(limits.challenge_lifetime.as_secs()).unwrap());
         let (as_store, as_clock): (Arc<dyn Store>, Arc<dyn Clock>) = (Arc::clone(&store) as _, Arc::clone(&clock) as _);
         let revocations = Arc::new(CurrentRevocations::new(Arc::clone(&as_store), Arc::clone(&as_clock)));
+        let devices = Arc::new(Devices::new(Arc::clone(&as_store), Box::new(SelfReported)));
         let callers = EnrolledKeys {
             origin: ORIGIN.to_owned(),
             challenges: Arc::clone(&challenges),
             store: Arc::clone(&as_store),
+            devices: Arc::clone(&devices),
             clock: Arc::clone(&as_clock),
             revocations: Arc::clone(&revocations),
         };
         let Sample { policy, roles, inventory, .. } = Sample::new();
-        let rules =
-            ArcSwap::from_pointee(RuleBook { roles, inventory, policy, networks: NamedNetworks::default(), geography: Arc::new(Unknown) });
+        let rules = ArcSwap::from_pointee(RuleBook {
+            roles,
+            inventory,
+            policy,
+            networks: NamedNetworks::default(),
+            geography: Arc::new(Unknown),
+            device_rules: Vec::new(),
+        });
         let authority = Authority {
             origin: ORIGIN.to_owned(),
             keyring,
             store: as_store,
+            devices,
             clock: as_clock,
             hosts: HostRules::default(),
             rotation: RotationRules { people_told_after: Duration::from_secs(600), in_flight: Duration::from_secs(60) },
@@ -156,7 +166,7 @@ impl Installation {
         let proof = Proof::EnrolledKey { fingerprint: person.key.unwrap().fingerprint };
         let evidence = Evidence::new(proof, self.clock.unix_seconds());
         let identity = Identity { subject: person.subject, groups: person.groups, evidence };
-        PersonCall { identity, context: sample::context(), challenge: CHALLENGE.to_owned() }
+        PersonCall { identity, device_key: None, context: sample::context(), challenge: CHALLENGE.to_owned() }
     }
 
     /// A call by a bastion, with the challenge [`CHALLENGE`].

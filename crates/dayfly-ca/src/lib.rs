@@ -35,6 +35,7 @@ pub mod bastion_inventory;
 pub mod bastion_report;
 pub mod commands;
 pub mod config;
+pub mod device;
 pub mod factor;
 pub mod failure;
 pub mod federation;

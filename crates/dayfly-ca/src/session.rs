@@ -60,7 +60,8 @@ async fn permit(
     let parent_id = &*holder.insert(parent.id.clone());
     let issued = parent.check_issued(authority).await?;
     let admission = admit(&parent.certificate, target, asked.account.as_ref())?;
-    may_connect(authority, &book, call, asked, parent_id, &parent.holder(issued)?)?;
+    let holder = parent.holder(authority, issued).await?;
+    may_connect(authority, &book, call, asked, parent_id, &holder)?;
     may_forward(&book, asked, &admission, parent_id)?;
     let minted = match admission.mode() {
         Mode::Record => Some(mint(authority, call, asked, &admission).await?),

@@ -3,6 +3,7 @@
 //! Nothing changes without an event: [`Store::commit`] makes a change and appends its event in one transaction, or does neither. It answers when both
 //! are on disk. The log's rows are linked inside that transaction, whoever appends.
 
+pub mod device;
 pub mod factor;
 pub mod host;
 #[cfg(test)]
@@ -20,11 +21,13 @@ use dayfly_core::{
     address::Network,
     audit::AuditEvent,
     certificate::Revoked,
+    device::Posture,
     identity::{Evidence, FactorMethod, Subject},
     log_link::Hash,
-    name::{BastionName, GroupName, HostName, RoleName, ScopeName, TargetName},
+    name::{BastionName, DeviceId, GroupName, HostName, RoleName, ScopeName, TargetName},
     rotation::Purpose,
 };
+use device::DeviceRecord;
 use factor::{Authenticator, CodeUsed};
 use host::{Host, HostCertificateNote, HostReportNote, HostToken};
 use rotation::{BastionReportHeld, RotationRecord, RotationStep};
@@ -97,6 +100,8 @@ pub enum Unique {
     Authenticator,
     /// The one use of a one-time code.
     Code,
+    /// A device's id.
+    Device,
 }
 
 impl std::fmt::Display for Unique {
@@ -116,6 +121,7 @@ impl std::fmt::Display for Unique {
             Self::RotationStep => "another step of this rotation",
             Self::Authenticator => "an authenticator of this person",
             Self::Code => "a use of this code",
+            Self::Device => "a device of this name",
         })
     }
 }
@@ -191,6 +197,24 @@ pub enum Change {
     },
     /// Somebody's second factors are taken away, and what they have proven.
     RemoveFactors(Subject),
+    /// Somebody has a new device.
+    AddDevice(Box<DeviceRecord>),
+    /// A device is enrolled from here on. One that was stays as it is; one whose enrolment has ended is not known.
+    ApproveDevice {
+        /// Which.
+        id: DeviceId,
+        /// When, in Unix seconds.
+        at: u64,
+    },
+    /// What a device told of itself. A report that tells nothing new is noted, and its event left out.
+    NoteDevice {
+        /// Which.
+        id: DeviceId,
+        /// What.
+        posture: Posture,
+    },
+    /// A device's enrolment ends.
+    DisableDevice(DeviceId),
     /// An authority's key is to give way to another. One that does already, and a key that took another's place before, are conflicts.
     BeginRotation(Box<RotationRecord>),
     /// A rotation takes a step. One that is not where the step begins is a conflict.
@@ -333,7 +357,7 @@ pub struct Row {
 /// What the CA remembers, and the log.
 pub trait Store: Send + Sync {
     /// Makes `change` and appends `event`, both or neither, and answers when they are on disk. [`Change::BastionEvent`] that was there already, and
-    /// [`Change::NoteHostReport`] and [`Change::NoteBastionReport`] that tell nothing new, answer with the log's head.
+    /// [`Change::NoteHostReport`], [`Change::NoteBastionReport`] and [`Change::NoteDevice`] that tell nothing new, answer with the log's head.
     fn commit(&self, change: Change, event: AuditEvent) -> Answer<'_, Position>;
 
     /// The person that a key is enrolled for, disabled or not.
@@ -383,6 +407,15 @@ pub trait Store: Send + Sync {
 
     /// The key revocation list that was published last.
     fn published_list(&self) -> Answer<'_, Option<ListRecord>>;
+
+    /// The device that a key is enrolled for, whatever its state.
+    fn device_by_key<'a>(&'a self, key_fingerprint: &'a str) -> Answer<'a, Option<DeviceRecord>>;
+
+    /// The device of this id, whatever its state.
+    fn device<'a>(&'a self, id: &'a DeviceId) -> Answer<'a, Option<DeviceRecord>>;
+
+    /// All devices, by id.
+    fn devices(&self) -> Answer<'_, Vec<DeviceRecord>>;
 
     /// Somebody's authenticator, confirmed or not.
     fn authenticator<'a>(&'a self, subject: &'a Subject) -> Answer<'a, Option<Authenticator>>;

@@ -2,6 +2,7 @@
 
 mod cert;
 mod completions;
+mod device;
 mod factor;
 pub mod host;
 mod inspect;
@@ -35,6 +36,9 @@ pub enum Command {
     /// Enrol and prove a second factor
     #[command(subcommand)]
     Factor(factor::Command),
+    /// Enrol this machine as a device of yours, and tell the CA what it is like
+    #[command(subcommand)]
+    Device(device::Command),
     /// Get a certificate, into the ssh-agent or into files
     Cert(cert::Arguments),
     /// Explain certificates, keys, revocation lists, and lines of authorized_keys and known_hosts
@@ -88,6 +92,7 @@ pub async fn run(command: Command, context: &Context<'_>) -> Result<ExitCode, Fa
         Command::Roles => roles::run(context).await?,
         Command::Why(arguments) => why::run(arguments, context).await?,
         Command::Factor(command) => factor::run(command, context).await?,
+        Command::Device(command) => device::run(command, context).await?,
         Command::Cert(arguments) => cert::run(arguments, context).await?,
         Command::Inspect(arguments) => inspect::run(&arguments, context).await?,
         Command::SshConfig(arguments) => ssh_config::run(&arguments, context).await?,

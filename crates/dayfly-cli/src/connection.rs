@@ -1,6 +1,7 @@
 //! Calls to the CA that the person is logged in to.
 
 use crate::{
+    device::ThisDevice,
     error::{Failure, Kind},
     identity::Identity,
     login::{self, Login},
@@ -23,6 +24,8 @@ pub struct Connection {
     pub trust: Trust,
     /// Where that is kept.
     pub state: State,
+    /// The device that this machine is there, if it is one: it signs the calls too.
+    pub device: Option<ThisDevice>,
 }
 
 impl Connection {
@@ -30,8 +33,13 @@ impl Connection {
     pub fn open(home: &Path) -> Result<Self, Failure> {
         let (state, login, trust) = login::current(home)?;
         let identity = Identity::open(&login.identity)?;
+        let device = ThisDevice::read(&state, &login.url)?;
         let client = client(&login.url, login.pin.as_deref(), &identity)?;
-        Ok(Self { client, login, trust, state })
+        let client = match &device {
+            Some(device) => client.on_device(device.signer()?),
+            None => client,
+        };
+        Ok(Self { client, login, trust, state, device })
     }
 
     /// Asks what to trust now, and keeps it: also in the files for `known_hosts` that were written here. Returns what could not be written, in words.

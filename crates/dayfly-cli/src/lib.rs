@@ -6,6 +6,7 @@
 //! | [`login`], [`connection`] | who is logged in where, and calls to that CA |
 //! | [`sign_in`], [`workload`] | signing in by a browser, and by the token of a CI system |
 //! | [`identity`], [`agent`] | the keys that prove who the person is; the running ssh-agent |
+//! | [`device`] | this machine as a device: its key, and what it is like |
 //! | [`state`] | files that are the person's alone |
 //! | [`certificate`] | what a certificate on this host is good for |
 //! | [`host`] | this host at the CA: its certificate, and what its `sshd` is told |
@@ -20,6 +21,7 @@ pub mod args;
 pub mod certificate;
 pub mod commands;
 pub mod connection;
+pub mod device;
 pub mod error;
 pub mod host;
 pub mod identity;

@@ -6,7 +6,10 @@ use dayfly_api::{path, problem::Problem};
 use dayfly_core::{
     reason::Reason,
     signed_request::possession_message,
-    signed_request::{CHALLENGE_HEADER, Certifies, POSSESSION_NAMESPACE, Purpose, REQUEST_NAMESPACE, SIGNATURE_HEADER, SignedRequest},
+    signed_request::{
+        CHALLENGE_HEADER, Certifies, DEVICE_SIGNATURE_HEADER, POSSESSION_NAMESPACE, Purpose, REQUEST_NAMESPACE, SIGNATURE_HEADER,
+        SignedRequest,
+    },
     signer::SignerError,
 };
 use reqwest::{Method, Response};
@@ -49,6 +52,8 @@ pub(crate) struct Caller {
     pub(crate) origin: String,
     pub(crate) purpose: Purpose,
     pub(crate) signer: Arc<dyn RequestSigner>,
+    /// The device that the caller is on.
+    pub(crate) device: Option<Arc<dyn RequestSigner>>,
     pub(crate) challenges: Mutex<VecDeque<(String, Instant)>>,
 }
 
@@ -76,27 +81,25 @@ impl Caller {
     async fn attempt<T: DeserializeOwned>(&self, method: &Method, path: &str, body: &Body<'_>) -> Result<T, ClientError> {
         let challenge = self.challenge().await?;
         let body = self.write_body(body, &challenge).await?;
-        let message = SignedRequest {
+        let signed = SignedRequest {
             server: &self.origin,
             purpose: self.purpose,
             challenge: &challenge,
             method: method.as_str(),
             path,
             body: &body,
-        }
-        .message();
-        let sshsig = self.signer.sign(REQUEST_NAMESPACE, &message).await?;
-        let blob: Vec<u8> = sshsig_bytes(&sshsig)?;
-        let response = self
+        };
+        let mut request = self
             .http
             .request(method.clone(), format!("{}{path}", self.origin))
-            .header(CHALLENGE_HEADER, challenge)
-            .header(SIGNATURE_HEADER, STANDARD.encode(blob))
-            .header("content-type", "application/json")
-            .body(body)
-            .send()
-            .await
-            .map_err(|error| self.unreachable(error))?;
+            .header(CHALLENGE_HEADER, &challenge)
+            .header(SIGNATURE_HEADER, signature(&*self.signer, signed).await?)
+            .header("content-type", "application/json");
+        if let Some(device) = &self.device {
+            let signed = SignedRequest { purpose: Purpose::Device, ..signed };
+            request = request.header(DEVICE_SIGNATURE_HEADER, signature(&**device, signed).await?);
+        }
+        let response = request.body(body).send().await.map_err(|error| self.unreachable(error))?;
         self.read(response).await
     }
 
@@ -188,6 +191,12 @@ impl Caller {
     fn protocol(&self, cause: &str) -> ClientError {
         ClientError::Protocol { origin: self.origin.clone(), cause: cause.to_owned() }
     }
+}
+
+/// The header's value that signs a request.
+async fn signature(signer: &dyn RequestSigner, signed: SignedRequest<'_>) -> Result<String, ClientError> {
+    let sshsig = signer.sign(REQUEST_NAMESPACE, &signed.message()).await?;
+    Ok(STANDARD.encode(sshsig_bytes(&sshsig)?))
 }
 
 fn unencodable(error: ssh_key::Error) -> ClientError {

@@ -12,6 +12,7 @@ use dayfly_api::{
     },
     certificate::{CertificateRequest, IssuedCertificate},
     decision::{Decision, DecisionRequest},
+    device::{DeviceEnrollment, Devices, KnownDevice, NamedDevice, ReportedPosture},
     factor::{FactorCode, FactorProven, Factors, TotpEnrolment},
     host::{HostCertificateRenewal, HostEnrollment, HostReceipt, HostReport, HostSetup},
     log::{LogPage, SignedHead},
@@ -38,6 +39,9 @@ use uuid::Uuid;
 
 /// How long a connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How callers are told apart by version: policies may look at a person's.
+const USER_AGENT: &str = concat!("dayfly/", env!("CARGO_PKG_VERSION"));
 
 /// How long a call may take in all.
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);
@@ -87,6 +91,7 @@ impl Client {
     pub fn new(origin: &str, pin: Option<Pin>, purpose: Purpose, signer: Arc<dyn RequestSigner>) -> Result<Self, ClientError> {
         let origin = canonical_origin(origin)?;
         let mut builder = reqwest::Client::builder()
+            .user_agent(USER_AGENT)
             .https_only(true)
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
@@ -98,7 +103,14 @@ impl Client {
             builder = builder.tls_backend_preconfigured(pin::tls_config(pin)?);
         }
         let http = builder.build().map_err(|error| ClientError::Tls(error.to_string()))?;
-        Ok(Self { caller: Caller { http, origin, purpose, signer, challenges: Default::default() } })
+        Ok(Self { caller: Caller { http, origin, purpose, signer, device: None, challenges: Default::default() } })
+    }
+
+    /// The same on a device, whose key signs each call too.
+    #[must_use]
+    pub fn on_device(mut self, device: Arc<dyn RequestSigner>) -> Self {
+        self.caller.device = Some(device);
+        self
     }
 
     /// The CA's address.
@@ -154,6 +166,26 @@ impl Client {
     /// Proves the second factor by a code.
     pub async fn prove_totp(&self, code: &FactorCode) -> Result<FactorProven, ClientError> {
         self.post(path::TOTP, Body::Json(json(code)?)).await
+    }
+
+    /// The caller's devices.
+    pub async fn devices(&self) -> Result<Devices, ClientError> {
+        self.get(path::DEVICES).await
+    }
+
+    /// Enrols the device that signs this client's calls too.
+    pub async fn enroll_device(&self, asked: &DeviceEnrollment) -> Result<KnownDevice, ClientError> {
+        self.post(path::DEVICES, Body::Json(json(asked)?)).await
+    }
+
+    /// Tells what the device that signs this client's calls too is like.
+    pub async fn report_device(&self, told: &ReportedPosture) -> Result<KnownDevice, ClientError> {
+        self.post(path::DEVICE_REPORT, Body::Json(json(told)?)).await
+    }
+
+    /// Ends the enrolment of a device of the caller's.
+    pub async fn remove_device(&self, named: &NamedDevice) -> Result<KnownDevice, ClientError> {
+        self.post(path::DEVICE_REMOVAL, Body::Json(json(named)?)).await
     }
 
     /// The roles that the caller may ask for.

@@ -48,6 +48,14 @@ events! {
     FactorProven = "factor.proven";
     /// Somebody's second factors were taken away.
     FactorsReset = "factor.reset";
+    /// A device was enrolled, or waits to be approved.
+    DeviceAdded = "device.added";
+    /// A device was approved by an administrator.
+    DeviceApproved = "device.approved";
+    /// A device told something else of itself than before.
+    DeviceReported = "device.reported";
+    /// A device's enrolment was ended.
+    DeviceDisabled = "device.disabled";
     /// Something was revoked: a certificate, a person, a key, a role's certificates.
     Revoked = "revocation.added";
     /// The key revocation list says something else than before.

@@ -1,5 +1,9 @@
 //! A device, as far as a decision sees it: what the CA knows of it, and what it says of itself.
 
+mod approval;
+
+pub use approval::ApprovalRule;
+
 use crate::name::{DeviceId, SubjectName};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -43,6 +47,13 @@ pub struct Posture {
     /// Whether its firewall is on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub firewall: Option<bool>,
+}
+
+impl Posture {
+    /// Whether it tells the same, whenever.
+    pub fn tells_the_same_as(&self, other: &Self) -> bool {
+        *self == Self { reported_at: self.reported_at, ..other.clone() }
+    }
 }
 
 /// A version that can be compared: up to three numbers, those that are not written are 0.

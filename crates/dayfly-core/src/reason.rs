@@ -71,6 +71,10 @@ reasons! {
     SecondFactorRequired = "second_factor_required";
     /// A one-time code is not the one of the moment, or was used before.
     WrongCode = "wrong_code";
+    /// The device is not known, is another's, or its enrolment has ended.
+    UnknownDevice = "unknown_device";
+    /// Another device has this id.
+    DeviceTaken = "device_taken";
     /// Somebody has to approve it first.
     ApprovalRequired = "approval_required";
     /// A policy could not be evaluated.

@@ -19,6 +19,9 @@ pub const CHALLENGE_HEADER: &str = "dayfly-challenge";
 /// The HTTP header that carries the signature: the SSHSIG blob in base64, without armor.
 pub const SIGNATURE_HEADER: &str = "dayfly-signature";
 
+/// The HTTP header that carries the signature of the caller's device, in the same form.
+pub const DEVICE_SIGNATURE_HEADER: &str = "dayfly-device-signature";
+
 /// As what the caller signs. A bastion's key is of no use as a person's, and a host's of no use as either.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
@@ -28,6 +31,8 @@ pub enum Purpose {
     Bastion,
     /// A host, by its host key.
     Host,
+    /// A device, beside the person who works on it.
+    Device,
 }
 
 impl fmt::Display for Purpose {
@@ -36,6 +41,7 @@ impl fmt::Display for Purpose {
             Self::Person => "person",
             Self::Bastion => "bastion",
             Self::Host => "host",
+            Self::Device => "device",
         })
     }
 }
@@ -128,6 +134,7 @@ mod tests {
             SignedRequest { server: "https://other.example", ..REQUEST },
             SignedRequest { purpose: Purpose::Bastion, ..REQUEST },
             SignedRequest { purpose: Purpose::Host, ..REQUEST },
+            SignedRequest { purpose: Purpose::Device, ..REQUEST },
             SignedRequest { challenge: "c2", ..REQUEST },
             SignedRequest { method: "GET", ..REQUEST },
             SignedRequest { path: "/v1/sessions", ..REQUEST },

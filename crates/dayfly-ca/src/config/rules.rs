@@ -1,7 +1,7 @@
-//! `[[target]]`, `[[role]]`, `[networks]`, `[geo]` and the policy directory → a checked [`RuleBook`].
+//! `[[target]]`, `[[role]]`, `[[device_rule]]`, `[networks]`, `[geo]` and the policy directory → a checked [`RuleBook`].
 
 use super::{
-    RuleBook,
+    RuleBook, devices,
     document::{Document, Placed, take_tables},
     surroundings,
 };
@@ -25,9 +25,11 @@ pub(super) fn read<'t>(document: &Document, top: &Spanned<DeTable<'t>>, mistakes
     let inventory = targets.and_then(|targets| mistakes.keep(check_targets(document, targets)))?;
     let roles = roles.and_then(|roles| mistakes.keep(check_roles(document, roles, &inventory)))?;
     let (policy, networks, geography) = (policy?, networks?, geography?);
+    let device_rules = entries(document, top, "device_rule", &["groups"], mistakes)?;
+    let device_rules = mistakes.keep(devices::check(document, device_rules, &networks))?;
     let unknown = policy.unknown_names(&roles, &inventory, &networks);
     mistakes.0.extend(unknown.into_iter().map(Mistake::from));
-    Some(RuleBook { roles, inventory, policy, networks, geography })
+    Some(RuleBook { roles, inventory, policy, networks, geography, device_rules })
 }
 
 /// All tables of one name; `None` if one of them cannot be read.

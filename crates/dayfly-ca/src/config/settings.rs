@@ -16,7 +16,8 @@ use std::{
 use toml::de::DeTable;
 
 /// The tables of `ca.toml`, beside the keys of [`Top`].
-const TABLES: [&str; 11] = ["tls", "keys", "limits", "hosts", "rotation", "sign_in", "federation", "networks", "geo", "role", "target"];
+const TABLES: [&str; 12] =
+    ["tls", "keys", "limits", "hosts", "rotation", "sign_in", "federation", "networks", "geo", "role", "target", "device_rule"];
 
 /// Everything but the rules.
 #[derive(Debug, Clone)]

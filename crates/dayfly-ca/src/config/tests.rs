@@ -340,7 +340,7 @@ fn example_with_sign_in() -> String {
 }
 
 #[test]
-fn the_example_shows_a_provider_and_a_workload() {
+fn the_example_shows_a_provider_a_workload_and_a_device_rule() {
     let (_directory, path) = written(EXAMPLE, &[PERMITS_NOTHING]);
     let config = Config::load(&path).unwrap();
     assert_eq!((config.sign_in, config.federation), (SignInSettings::default(), Vec::new()));
@@ -353,14 +353,17 @@ fn the_example_shows_a_provider_and_a_workload() {
     let workload = &config.federation[0];
     assert_eq!((workload.machine.to_string().as_str(), workload.claims["repository_id"].as_str()), ("machine:ci", "74"));
     assert!(workload.warnings().is_empty());
+    let rule = &config.rules.device_rules[0];
+    assert!(rule.groups.len() == 1 && rule.networks.len() == 1 && rule.second_factor_within == Some(600));
     let shown: toml::Table = toml::from_str(&example_with_sign_in()).unwrap();
     assert_eq!(shown["sign_in"].as_table().unwrap().len(), 3);
     assert_eq!(shown["sign_in"]["provider"][0].as_table().unwrap().len(), 8);
     assert_eq!(shown["federation"][0].as_table().unwrap().len(), 7);
+    assert_eq!(shown["device_rule"][0].as_table().unwrap().len(), 3);
 }
 
 #[test]
-fn row_15_and_16_what_no_provider_or_workload_may_be() {
+fn row_15_and_16_what_no_provider_workload_or_device_rule_may_be() {
     for (old, new, says) in [
         ("issuer = \"https://idp.example.org\"", "issuer = \"http://idp.example.org\"", "https://"),
         ("issuer = \"https://idp.example.org\"", "issuer = \"idp.example.org\"", "is not the URL of an issuer"),
@@ -375,6 +378,10 @@ fn row_15_and_16_what_no_provider_or_workload_may_be() {
         ("audience = \"https://ca.example.org:8443\"", "", "has no `audience`"),
         ("machine = \"ci\"", "machine = \"CI\"", "is not a name"),
         ("max_lifetime = \"1h\"", "max_lifetime = \"30d\"", "out of bounds"),
+        ("groups = [\"staff\"]", "groups = []", "approves nothing"),
+        ("groups = [\"staff\"]", "", "has no `groups`"),
+        ("networks = [\"office\"]", "networks = [\"moon\"]", "no network moon"),
+        ("second_factor_within = \"10m\"", "second_factor_within = \"25h\"", "out of bounds"),
         ("client_id = \"dayfly\"", "client_id = \"dayfly\"\nclient_secret = \"x\"", "client_secret"),
     ] {
         let example = example_with_sign_in();

@@ -3,21 +3,24 @@
 use super::{Peer, Service, problem::HttpProblem};
 use crate::{
     failure::Failure,
-    identity::{BastionCall, CallerError, EnrollingHostCall, HostCall, NewKey, NewKeyCall, PersonCall, PresentedRequest, Rejection},
+    identity::{
+        BastionCall, CallerError, EnrollingHostCall, HostCall, NewKey, NewKeyCall, PersonCall, PresentedRequest, ProvenCaller, Rejection,
+    },
     refused_request::RefusedRequest,
 };
 use axum::{
     Extension, Router,
     body::{Body, Bytes},
     extract::{DefaultBodyLimit, FromRequest, MatchedPath, Request, State},
-    http::{HeaderMap, StatusCode, request::Parts},
+    http::{HeaderMap, StatusCode, header::USER_AGENT, request::Parts},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
 };
 use dayfly_api::problem;
+use dayfly_core::device::Version;
 use dayfly_core::{
     reason::{Reason, Refusal},
-    signed_request::{CHALLENGE_HEADER, Purpose, SIGNATURE_HEADER},
+    signed_request::{CHALLENGE_HEADER, DEVICE_SIGNATURE_HEADER, Purpose, SIGNATURE_HEADER},
 };
 use serde::de::DeserializeOwned;
 use std::{net::IpAddr, sync::Arc};
@@ -101,17 +104,24 @@ async fn identify(gate: &Gate, peer: IpAddr, parts: &mut Parts, body: &Bytes) ->
     let service = gate.service.as_ref();
     let path = parts.uri.path_and_query().map_or_else(|| parts.uri.path(), |path| path.as_str());
     let challenge = header(&parts.headers, CHALLENGE_HEADER);
-    let presented =
-        PresentedRequest { challenge, signature: header(&parts.headers, SIGNATURE_HEADER), method: parts.method.as_str(), path, body };
+    let presented = PresentedRequest {
+        challenge,
+        signature: header(&parts.headers, SIGNATURE_HEADER),
+        device_signature: header(&parts.headers, DEVICE_SIGNATURE_HEADER),
+        method: parts.method.as_str(),
+        path,
+        body,
+    };
     let context = service.authority.context(peer);
     let challenge = challenge.unwrap_or_default().to_owned();
     match gate.kind {
         Kind::Person => {
-            let mut identity = service.callers.person(presented).await?;
+            let ProvenCaller { mut identity, device_key } = service.callers.person(presented).await?;
             // Second factors count for the key that signs, however its holder was proven.
             let key = identity.evidence.proof.fingerprint();
             identity.evidence.factors = service.authority.store.factors(&identity.subject, key).await?;
-            parts.extensions.insert(Arc::new(PersonCall { identity, context, challenge }));
+            identity.evidence.client_version = client_version(&parts.headers);
+            parts.extensions.insert(Arc::new(PersonCall { identity, device_key, context, challenge }));
         }
         Kind::NewKey => {
             let NewKey { key, fingerprint } = service.callers.new_key(presented).await?;
@@ -131,6 +141,11 @@ async fn identify(gate: &Gate, peer: IpAddr, parts: &mut Parts, body: &Bytes) ->
         }
     }
     Ok(())
+}
+
+/// The version of the tool that asks, as far as it tells: `User-Agent: dayfly/0.1.0`.
+fn client_version(headers: &HeaderMap) -> Option<Version> {
+    header(headers, USER_AGENT.as_str())?.strip_prefix("dayfly/")?.parse().ok()
 }
 
 /// One value, or it counts as none: which of two would be believed is nobody's guess.

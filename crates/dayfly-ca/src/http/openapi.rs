@@ -1,6 +1,6 @@
 //! The contract, made from the handlers. `docs/api/openapi.json` is its committed form.
 
-use super::{bastion, certificates, decisions, factors, host, log, people, sessions, sign_in, trust};
+use super::{bastion, certificates, decisions, devices, factors, host, log, people, sessions, sign_in, trust};
 use dayfly_core::signed_request::SIGNATURE_HEADER;
 use std::sync::LazyLock;
 use utoipa::{
@@ -36,6 +36,10 @@ pub fn json() -> &'static str {
         people::roles,
         people::destinations,
         certificates::issue,
+        devices::list,
+        devices::enroll,
+        devices::report,
+        devices::remove,
         factors::list,
         factors::enroll,
         factors::prove,

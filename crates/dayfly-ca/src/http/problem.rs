@@ -116,7 +116,7 @@ fn status(reason: Reason) -> StatusCode {
         | Reason::BadToken
         | Reason::TokenReplayed => StatusCode::UNAUTHORIZED,
         Reason::BadRequest | Reason::NoPossession => StatusCode::BAD_REQUEST,
-        Reason::SessionReplayed | Reason::KeyInUse | Reason::SubjectTaken => StatusCode::CONFLICT,
+        Reason::SessionReplayed | Reason::KeyInUse | Reason::SubjectTaken | Reason::DeviceTaken => StatusCode::CONFLICT,
         Reason::LimitReached => StatusCode::TOO_MANY_REQUESTS,
         Reason::CaUnavailable | Reason::RecordingUnavailable | Reason::TargetUnavailable | Reason::ProviderUnavailable => {
             StatusCode::SERVICE_UNAVAILABLE
@@ -144,6 +144,7 @@ fn status(reason: Reason) -> StatusCode {
         | Reason::PolicyForbidden
         | Reason::SecondFactorRequired
         | Reason::WrongCode
+        | Reason::UnknownDevice
         | Reason::ApprovalRequired
         | Reason::PolicyError
         | Reason::UnknownRole

@@ -5,6 +5,7 @@
 mod authentication;
 mod bounds;
 mod decisions;
+mod devices;
 mod double;
 mod log;
 mod resources;

@@ -1,12 +1,13 @@
 //! Identity by SSH key, enrolled or signed in: the request's signature is the proof, and nothing is handed out that could be stolen.
 
 use super::{
-    CallerCheck, CallerError, Check, EnrollingHost, NewKey, PresentedRequest, Rejection,
+    CallerCheck, CallerError, Check, EnrollingHost, NewKey, PresentedRequest, ProvenCaller, Rejection,
     challenge::{ChallengeError, Challenges, OpenChallenge},
     enrollment_token,
     token::SKEW,
 };
 use crate::{
+    device::Devices,
     revocations::CurrentRevocations,
     store::{Bastion, Person, Store, host::Host, sign_in::SignInBy},
 };
@@ -17,7 +18,7 @@ use dayfly_core::{
     identity::{Evidence, Identity, Proof},
     reason::{Reason, Refusal},
     signature::{fingerprint, strength, verify_sshsig},
-    signed_request::{CHALLENGE_HEADER, Purpose, REQUEST_NAMESPACE, SIGNATURE_HEADER, SignedRequest},
+    signed_request::{CHALLENGE_HEADER, DEVICE_SIGNATURE_HEADER, Purpose, REQUEST_NAMESPACE, SIGNATURE_HEADER, SignedRequest},
 };
 use ssh_key::{SshSig, encoding::Decode, public::KeyData};
 use std::sync::Arc;
@@ -33,6 +34,8 @@ pub struct EnrolledKeys {
     pub challenges: Arc<Challenges>,
     /// Who is enrolled.
     pub store: Arc<dyn Store>,
+    /// Which devices are.
+    pub devices: Arc<Devices>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
     /// Whose access and which keys were revoked.
@@ -40,10 +43,10 @@ pub struct EnrolledKeys {
 }
 
 impl CallerCheck for EnrolledKeys {
-    fn person<'a>(&'a self, request: PresentedRequest<'a>) -> Check<'a, Identity> {
+    fn person<'a>(&'a self, request: PresentedRequest<'a>) -> Check<'a, ProvenCaller> {
         Box::pin(async move {
             let signed = self.verify(Purpose::Person, request)?;
-            let (person, evidence) = self.speaker(&signed).await?;
+            let (person, mut evidence) = self.speaker(&signed).await?;
             let who = person.subject.to_string();
             let revocations = self.revocations.current().await?;
             if person.disabled || revocations.subjects.contains(&person.subject) {
@@ -52,8 +55,15 @@ impl CallerCheck for EnrolledKeys {
             if revocations.keys.contains(&signed.key_fingerprint) {
                 return Err(signed.rejected_as(who, RevokedBy::Key(signed.key_fingerprint.clone()).refusal()));
             }
+            let device_key = self.device_key(request).map_err(|refusal| signed.rejected_as(who.clone(), refusal))?;
+            if let Some(key) = &device_key {
+                if revocations.keys.contains(&key.fingerprint) {
+                    return Err(signed.rejected_as(who, RevokedBy::Key(key.fingerprint.clone()).refusal()));
+                }
+                evidence.device = self.devices.by_key(&key.fingerprint).await?;
+            }
             self.spend(signed, &who)?;
-            Ok(Identity { subject: person.subject, groups: person.groups, evidence })
+            Ok(ProvenCaller { identity: Identity { subject: person.subject, groups: person.groups, evidence }, device_key })
         })
     }
 
@@ -148,11 +158,30 @@ impl EnrolledKeys {
             return Err(rejected(unsigned()));
         };
         let open = self.challenges.open(challenge, self.clock.unix_seconds()).map_err(|error| rejected(bad_challenge(error)))?;
-        let sshsig = read_signature(signature).map_err(rejected)?;
+        let key = self.signer(purpose, request, challenge, (signature, SIGNATURE_HEADER)).map_err(rejected)?;
+        Ok(Signed { key_fingerprint: fingerprint(&key), key, challenge: open })
+    }
+
+    /// The key of the caller's device, if it signed the same request. A signature that does not fit is none of a device's.
+    fn device_key(&self, request: PresentedRequest<'_>) -> Result<Option<NewKey>, Refusal> {
+        let (Some(challenge), Some(signature)) = (request.challenge, request.device_signature) else { return Ok(None) };
+        let key = self.signer(Purpose::Device, request, challenge, (signature, DEVICE_SIGNATURE_HEADER))?;
+        Ok(Some(NewKey { fingerprint: fingerprint(&key), key }))
+    }
+
+    /// Whose signature of the request this is.
+    fn signer(
+        &self,
+        purpose: Purpose,
+        request: PresentedRequest<'_>,
+        challenge: &str,
+        (signature, header): (&str, &str),
+    ) -> Result<KeyData, Refusal> {
+        let sshsig = read_signature(signature, header)?;
         let (method, path, body) = (request.method, request.path, request.body);
         let message = SignedRequest { server: &self.origin, purpose, challenge, method, path, body }.message();
-        let key = verify_sshsig(&sshsig, REQUEST_NAMESPACE, &message).map_err(|error| rejected(unfit(purpose, &error.to_string())))?;
-        Ok(Signed { key: key.clone(), key_fingerprint: fingerprint(key), challenge: open })
+        let key = verify_sshsig(&sshsig, REQUEST_NAMESPACE, &message).map_err(|error| unfit(purpose, &error.to_string()))?;
+        Ok(key.clone())
     }
 
     /// Last of all, so that nobody but an enrolled caller uses anything up. Returns the key's fingerprint.
@@ -180,9 +209,8 @@ impl Signed {
     }
 }
 
-fn read_signature(text: &str) -> Result<SshSig, Refusal> {
-    let bad =
-        || Refusal::new(Reason::BadSignature, format!("the header {SIGNATURE_HEADER} holds no SSHSIG in base64"), "sign the request again");
+fn read_signature(text: &str, header: &str) -> Result<SshSig, Refusal> {
+    let bad = || Refusal::new(Reason::BadSignature, format!("the header {header} holds no SSHSIG in base64"), "sign the request again");
     if text.len() > LONGEST_SIGNATURE {
         return Err(bad());
     }

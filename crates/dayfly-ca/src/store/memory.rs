@@ -2,12 +2,14 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod device;
 mod factor;
 mod rotation;
 
 use super::{
     Answer, Bastion, Certificate, Change, ListRecord, Person, Position, Revocation, RevocationState, RevokedSerials, Row, Session, Store,
     StoreError, Unique,
+    device::DeviceRecord,
     factor::Authenticator,
     host::{Host, HostKey, HostReportHeld, HostReportNote, HostToken},
     rotation::RotationRecord,
@@ -18,7 +20,7 @@ use dayfly_core::{
     certificate::{KeyId, Revoked},
     identity::{FactorMethod, Subject},
     log_link::Chain,
-    name::{BastionName, HostName},
+    name::{BastionName, DeviceId, HostName},
     rotation::Purpose,
 };
 use std::{
@@ -47,6 +49,7 @@ struct Memory {
     revocations: Vec<Revocation>,
     list: Option<ListRecord>,
     rotations: Vec<RotationRecord>,
+    devices: BTreeMap<DeviceId, DeviceRecord>,
     authenticators: BTreeMap<Subject, Authenticator>,
     factor_proofs: BTreeMap<(Subject, String, FactorMethod), u64>,
     fails: Option<fn(Event) -> bool>,
@@ -130,7 +133,12 @@ impl Memory {
                 Ok(true)
             }
             Change::AddCertificate(certificate) => {
+                let device = certificate.evidence.as_ref().and_then(|evidence| evidence.device.clone());
+                let issued_at = certificate.issued_at;
                 vacant(&mut self.certificates, certificate.serial, certificate, Unique::Serial)?;
+                if let Some(known) = device.and_then(|device| self.devices.get_mut(&device.id)) {
+                    known.seen_at = known.seen_at.max(issued_at);
+                }
                 Ok(true)
             }
             Change::AddSession(session) => {
@@ -181,6 +189,10 @@ impl Memory {
             }
             Change::AddAuthenticator(added) => self.add_authenticator(added),
             Change::UseCode(used) => self.use_code(used),
+            Change::AddDevice(device) => self.add_device(*device),
+            Change::ApproveDevice { id, at } => self.approve_device(&id, at),
+            Change::NoteDevice { id, posture } => self.note_device(&id, posture),
+            Change::DisableDevice(id) => self.disable_device(&id),
             Change::RefuseCode { subject, retry_at } => self.refuse_code(&subject, retry_at),
             Change::RemoveFactors(subject) => self.remove_factors(&subject),
             Change::BeginRotation(record) => self.begin_rotation(*record),
@@ -410,6 +422,18 @@ impl Store for MemoryStore {
         now(Ok(self.memory().list.clone()))
     }
 
+    fn device_by_key<'a>(&'a self, key_fingerprint: &'a str) -> Answer<'a, Option<DeviceRecord>> {
+        now(Ok(self.memory().devices.values().find(|device| device.key_fingerprint == key_fingerprint).cloned()))
+    }
+
+    fn device<'a>(&'a self, id: &'a DeviceId) -> Answer<'a, Option<DeviceRecord>> {
+        now(Ok(self.memory().devices.get(id).cloned()))
+    }
+
+    fn devices(&self) -> Answer<'_, Vec<DeviceRecord>> {
+        now(Ok(self.memory().devices.values().cloned().collect()))
+    }
+
     fn authenticator<'a>(&'a self, subject: &'a Subject) -> Answer<'a, Option<Authenticator>> {
         now(Ok(self.memory().authenticators.get(subject).cloned()))
     }
@@ -465,6 +489,7 @@ mod tests {
         a_report_that_tells_nothing_new_is_noted_without_an_event
         an_authority_has_one_rotation_at_a_time_and_a_step_is_taken_once
         row_22_a_code_counts_once_and_not_beside_others_that_are_tried
+        a_device_is_approved_once_and_its_id_and_key_stay_taken
         row_20_a_revoked_key_takes_what_it_asked_for_with_it
         a_sign_in_makes_its_holder_known_and_ends_once
         row_15_a_name_belongs_to_one_account

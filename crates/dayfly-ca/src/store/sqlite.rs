@@ -13,6 +13,7 @@
 //! | `query` | the questions, as SQL |
 //! | `rotation` | rotations, and what bastions trust |
 //! | `sign_in` | keys that are signed in: changes and questions |
+//! | `device` | devices: changes and questions |
 //! | `revocation` | what is revoked, and which certificates that covers |
 //!
 //! Another process may append at any time (`dayfly-ca user add` while the CA serves): the newest row is read inside each transaction, which holds the
@@ -20,13 +21,13 @@
 
 use super::{
     Answer, Bastion, Certificate, Change, ListRecord, Person, Position, Revocation, RevocationState, RevokedSerials, Row, Store,
-    StoreError, factor::Authenticator, host::Host, rotation::RotationRecord, sign_in::SignIn,
+    StoreError, device::DeviceRecord, factor::Authenticator, host::Host, rotation::RotationRecord, sign_in::SignIn,
 };
 use dayfly_core::{
     audit::AuditEvent,
     certificate::Revoked,
     identity::{FactorMethod, Subject},
-    name::BastionName,
+    name::{BastionName, DeviceId},
     rotation::Purpose,
 };
 use readers::Readers;
@@ -37,6 +38,7 @@ use writer::Writer;
 mod append;
 mod change;
 mod connection;
+mod device;
 mod factor;
 mod host;
 mod query;
@@ -141,6 +143,18 @@ impl Store for SqliteStore {
 
     fn published_list(&self) -> Answer<'_, Option<ListRecord>> {
         Box::pin(self.readers.look_up(revocation::published_list))
+    }
+
+    fn device_by_key<'a>(&'a self, key_fingerprint: &'a str) -> Answer<'a, Option<DeviceRecord>> {
+        Box::pin(self.readers.look_up(|connection| device::by_key(connection, key_fingerprint)))
+    }
+
+    fn device<'a>(&'a self, id: &'a DeviceId) -> Answer<'a, Option<DeviceRecord>> {
+        Box::pin(self.readers.look_up(|connection| device::by_id(connection, id)))
+    }
+
+    fn devices(&self) -> Answer<'_, Vec<DeviceRecord>> {
+        Box::pin(self.readers.look_up(device::all))
     }
 
     fn authenticator<'a>(&'a self, subject: &'a Subject) -> Answer<'a, Option<Authenticator>> {

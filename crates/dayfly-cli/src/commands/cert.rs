@@ -11,6 +11,7 @@ use crate::{
     agent::Agent,
     certificate::{self, Wanted, files::KeyFiles, in_words, now},
     connection::Connection,
+    device::tell_if_news,
     error::{Failure, Kind},
     identity::{Identity, passphrase::terminal},
     login::keys,
@@ -208,6 +209,7 @@ async fn issue(
     if let Place::Files(files) = place {
         files.check_replaceable()?;
     }
+    tell_if_news(connection, context.output).await?;
     let parameters = CertificateParameters {
         subject: connection.login.subject.clone(),
         role: wanted.role.clone(),

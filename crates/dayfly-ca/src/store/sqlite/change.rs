@@ -2,7 +2,7 @@
 //!
 //! In every signature here the outer error is the file's and ends the transaction; the inner one is this change's alone.
 
-use super::{factor, host, integer, revocation, rotation, sign_in};
+use super::{device, factor, host, integer, revocation, rotation, sign_in};
 use crate::store::{Bastion, Certificate, Change, Person, Session, StoreError, Unique};
 use dayfly_core::{
     identity::Subject,
@@ -47,6 +47,10 @@ pub(super) fn apply(connection: &Connection, change: &Change) -> Outcome {
         Change::UseCode(used) => factor::use_code(connection, used),
         Change::RefuseCode { subject, retry_at } => factor::refuse_code(connection, subject, *retry_at),
         Change::RemoveFactors(subject) => factor::remove(connection, subject),
+        Change::AddDevice(added) => device::add(connection, added),
+        Change::ApproveDevice { id, at } => device::approve(connection, id, *at),
+        Change::NoteDevice { id, posture } => device::note(connection, id, posture),
+        Change::DisableDevice(id) => device::disable(connection, id),
         Change::BeginRotation(record) => rotation::begin(connection, record),
         Change::StepRotation(step) => rotation::step(connection, step),
         Change::RotateDespite { purpose, names } => rotation::despite(connection, *purpose, names),
@@ -124,6 +128,9 @@ fn add_certificate(connection: &Connection, certificate: &Certificate) -> Outcom
         issued_at,
         evidence
     ];
+    if let Some(known) = certificate.evidence.as_ref().and_then(|evidence| evidence.device.as_ref()) {
+        device::see(connection, &known.id, issued_at)?;
+    }
     match insert(connection, sql, values, || StoreError::Conflict(Unique::Serial)) {
         Err(error) if is_dangling(&error) => Ok(Err(StoreError::Unknown(format!("person {}", certificate.subject)))),
         outcome => outcome,

@@ -71,7 +71,7 @@ pub(super) async fn connect(source: &TokenSource, arguments: &ByToken, context: 
     let ends_at = u64::try_from(signed_in.expires_at.unix_timestamp()).unwrap_or_else(|_| now());
     let identity = IdentityKey::SignIn { file: PathBuf::new(), ends_at, provider: None };
     let login = Login { url: client.origin().to_owned(), pin, identity, subject: signed_in.subject };
-    Ok(Connection { client, login, trust, state: State::create(&context.home)? })
+    Ok(Connection { client, login, trust, state: State::create(&context.home)?, device: None })
 }
 
 fn login_at(home: &Path) -> Result<Option<Login>, Failure> {
