@@ -7,6 +7,7 @@ use crate::{
     mistake::{Mistake, Mistakes},
 };
 use dayfly_core::{
+    address::Network,
     context::{Context, NamedNetworks},
     device::ApprovalRule,
     policy::Policy,
@@ -20,6 +21,7 @@ use settings::Settings;
 pub use sign_in::{ProviderSettings, SignInSettings};
 use std::{
     net::{IpAddr, SocketAddr},
+    num::NonZeroU32,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -33,6 +35,7 @@ mod hosts;
 mod issuer;
 mod keys;
 mod limits;
+mod proxies;
 mod rotation;
 mod rules;
 pub(crate) mod settings;
@@ -53,6 +56,8 @@ pub struct Config {
     pub tls: TlsFiles,
     /// The CA's keys.
     pub keys: Keys,
+    /// What stands between the CA and its callers.
+    pub proxies: Proxies,
     /// What callers may use up.
     pub limits: Limits,
     /// What is asked of hosts.
@@ -94,6 +99,15 @@ pub struct TlsFiles {
     pub key: PathBuf,
 }
 
+/// What stands between the CA and its callers, and says on whose behalf it comes. Nobody else is believed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Proxies {
+    /// Balancers that pass TLS on, each connection behind a header of the PROXY protocol.
+    pub proxy_protocol_from: Vec<Network>,
+    /// Proxies that end TLS, and write `X-Forwarded-For`.
+    pub forwarded_for_from: Vec<Network>,
+}
+
 /// What callers may use up, so that no one of them can take the CA from the others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
@@ -101,6 +115,8 @@ pub struct Limits {
     pub connections: usize,
     /// Open connections from one address.
     pub connections_per_address: usize,
+    /// Requests a second of one person or machine, wherever they come from; ten seconds' worth may come at once.
+    pub requests_per_caller: NonZeroU32,
     /// Requests that are worked on at a time; more than that are turned away.
     pub requests_in_flight: usize,
     /// How long one request may take, its body's arrival included.
@@ -152,8 +168,8 @@ impl Config {
     pub fn load(path: &Path) -> Result<Self, Mistakes> {
         let Examined { settings, rules, mistakes } = examine(path);
         let (Some(settings), Some(rules)) = (settings, rules) else { return Err(mistakes) };
-        let Settings { origin, listen, store, tls, keys, limits, hosts, rotation, sign_in, federation } = settings;
-        mistakes.or(Self { origin, listen, store, tls, keys, limits, hosts, rotation, sign_in, federation, rules })
+        let Settings { origin, listen, store, tls, keys, proxies, limits, hosts, rotation, sign_in, federation } = settings;
+        mistakes.or(Self { origin, listen, store, tls, keys, proxies, limits, hosts, rotation, sign_in, federation, rules })
     }
 
     /// What is asked of hosts, and nothing else.

@@ -34,6 +34,7 @@ mod tests;
 use crate::{
     address_rate::AddressRate,
     authority::Authority,
+    caller_rate::CallerRate,
     config::Limits,
     federation::Federation,
     identity::{CallerCheck, challenge::Challenges},
@@ -72,6 +73,7 @@ pub struct Service {
     limits: Limits,
     in_flight: Arc<Places>,
     unproven: AddressRate,
+    per_caller: CallerRate,
     refused: RefusedRequests,
     sign_ins: SignIns,
     federation: Federation,
@@ -90,7 +92,19 @@ impl Service {
         // Half for one address, so that none can keep the others out.
         let in_flight = Places::new(limits.requests_in_flight, limits.requests_in_flight.div_ceil(2));
         let unproven = AddressRate::new(UNPROVEN_REQUESTS.0, UNPROVEN_REQUESTS.1);
-        Self { authority, callers, challenges, limits, in_flight, unproven, refused: RefusedRequests::default(), sign_ins, federation }
+        let per_caller = CallerRate::new(limits.requests_per_caller);
+        Self {
+            authority,
+            callers,
+            challenges,
+            limits,
+            in_flight,
+            unproven,
+            per_caller,
+            refused: RefusedRequests::default(),
+            sign_ins,
+            federation,
+        }
     }
 
     /// What the pipelines work with.

@@ -38,7 +38,7 @@ use dayfly_core::{
     signer::{SeedSigner, Signer},
 };
 use ssh_key::{LineEnding, PublicKey, encoding::Encode};
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 use uuid::Uuid;
 
 pub(crate) const ORIGIN: &str = "https://ca.example";
@@ -198,6 +198,7 @@ pub(crate) fn limits() -> Limits {
     Limits {
         connections: 64,
         connections_per_address: 32,
+        requests_per_caller: NonZeroU32::new(1000).unwrap(),
         requests_in_flight: 64,
         request_timeout: Duration::from_secs(5),
         body_bytes: 1024 * 1024,

@@ -33,6 +33,7 @@ pub mod authority;
 pub mod bastion_events;
 pub mod bastion_inventory;
 pub mod bastion_report;
+pub mod caller_rate;
 pub mod commands;
 pub mod config;
 pub mod device;

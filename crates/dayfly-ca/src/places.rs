@@ -24,7 +24,10 @@ struct Taken {
 #[derive(Debug)]
 pub(crate) struct Place {
     places: Arc<Places>,
-    address: IpAddr,
+    /// Whether it counts in all.
+    in_all: bool,
+    /// For whom it counts.
+    address: Option<IpAddr>,
 }
 
 impl Places {
@@ -34,25 +37,41 @@ impl Places {
 
     /// A place for one more from `address`, if there is one.
     pub(crate) fn take(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
-        let address = address.to_canonical();
+        self.take_as(true, Some(address.to_canonical()))
+    }
+
+    /// A place for one more of something that many share.
+    pub(crate) fn take_shared(self: &Arc<Self>) -> Option<Place> {
+        self.take_as(true, None)
+    }
+
+    /// A share for `address` of a place that was taken already.
+    pub(crate) fn take_beside(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
+        self.take_as(false, Some(address.to_canonical()))
+    }
+
+    fn take_as(self: &Arc<Self>, in_all: bool, address: Option<IpAddr>) -> Option<Place> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let here = taken.by_address.get(&address).copied().unwrap_or(0);
-        if taken.in_all >= self.in_all || here >= self.per_address {
+        let here = address.and_then(|address| taken.by_address.get(&address).copied()).unwrap_or(0);
+        if (in_all && taken.in_all >= self.in_all) || here >= self.per_address {
             return None;
         }
-        taken.in_all += 1;
-        taken.by_address.insert(address, here + 1);
-        Some(Place { places: Arc::clone(self), address })
+        taken.in_all += usize::from(in_all);
+        if let Some(address) = address {
+            taken.by_address.insert(address, here + 1);
+        }
+        Some(Place { places: Arc::clone(self), in_all, address })
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         let mut taken = self.places.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        taken.in_all = taken.in_all.saturating_sub(1);
-        match taken.by_address.get(&self.address).copied() {
-            Some(here) if here > 1 => taken.by_address.insert(self.address, here - 1),
-            _ => taken.by_address.remove(&self.address),
+        taken.in_all = taken.in_all.saturating_sub(usize::from(self.in_all));
+        let Some(address) = self.address else { return };
+        match taken.by_address.get(&address).copied() {
+            Some(here) if here > 1 => taken.by_address.insert(address, here - 1),
+            _ => taken.by_address.remove(&address),
         };
     }
 }
@@ -73,6 +92,19 @@ mod tests {
         assert!(places.take(alice).is_none(), "the last place is taken");
         drop(first);
         assert!(places.take(mallory).is_some());
+    }
+
+    #[test]
+    fn row_22_behind_a_balancer_each_client_has_a_share_of_their_own() {
+        let places = Places::new(3, 1);
+        let (mallory, alice): (IpAddr, IpAddr) = ("198.51.100.7".parse().unwrap(), "192.0.2.1".parse().unwrap());
+        let (_one, _two) = (places.take_shared().unwrap(), places.take_shared().unwrap());
+        let own = places.take_beside(mallory).unwrap();
+        assert!(places.take_beside(mallory).is_none() && places.take_beside(alice).is_some());
+        let _three = places.take_shared().unwrap();
+        assert!(places.take_shared().is_none(), "there is no more room in all");
+        drop(own);
+        assert!(places.take_beside(mallory).is_some());
     }
 
     #[test]

@@ -38,9 +38,10 @@ async fn serve(path: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
     let (hangup, stop) = (signal(SignalKind::hangup())?, Stop::listen()?);
     let config = Config::load(path)?;
     memory::protect(config.keys.lock_memory, path)?;
-    let listen = config.listen;
+    let (listen, proxies) = (config.listen, config.proxies.clone());
     let Assembled { service, tls, next_keys } = assemble(config).await?;
-    let server = Server::bind(listen, &service, Arc::clone(&tls)).await.with_context(|| format!("{listen} cannot be listened at"))?;
+    let server =
+        Server::bind(listen, &service, Arc::clone(&tls), proxies).await.with_context(|| format!("{listen} cannot be listened at"))?;
     let address = server.address()?;
     started(service.authority(), address).await.context("the log cannot be written, so the CA does not start")?;
     writeln!(out, "dayfly-ca: ready on {address}")?;

@@ -3,19 +3,28 @@
 //! | Part | What it is |
 //! |---|---|
 //! | `tls` | certificate and key → what speaks TLS 1.3 |
+//! | `proxies` | on whose behalf a connection or request comes |
 //! | `connection` | one connection: handshake, then HTTP/2 or HTTP/1.1 |
 
 mod connection;
+mod proxies;
 pub mod tls;
 
 use crate::{
+    config::Proxies,
     http::{self, Service},
-    places::Places,
+    places::{Place, Places},
 };
 use arc_swap::ArcSwap;
 use axum::Router;
-use connection::Patience;
-use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
+use connection::{Patience, Served};
+use std::{
+    future::Future,
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
@@ -35,18 +44,20 @@ pub struct Server {
     router: Router,
     tls: Arc<ArcSwap<TlsAcceptor>>,
     places: Arc<Places>,
+    proxies: Arc<Proxies>,
     patience: Patience,
 }
 
 impl Server {
     /// Listens at `address`. `tls` may be replaced at any time: connections that are open keep what they have.
-    pub async fn bind(address: SocketAddr, service: &Arc<Service>, tls: Arc<ArcSwap<TlsAcceptor>>) -> io::Result<Self> {
+    pub async fn bind(address: SocketAddr, service: &Arc<Service>, tls: Arc<ArcSwap<TlsAcceptor>>, proxies: Proxies) -> io::Result<Self> {
         let limits = service.limits();
         Ok(Self {
             listener: TcpListener::bind(address).await?,
             router: http::router(service),
             tls,
             places: Places::new(limits.connections, limits.connections_per_address),
+            proxies: Arc::new(proxies),
             patience: Patience::default(),
         })
     }
@@ -80,15 +91,45 @@ impl Server {
     }
 
     fn start(&self, connections: &mut JoinSet<()>, stream: TcpStream, peer: SocketAddr, draining: watch::Receiver<bool>) {
-        let Some(place) = self.places.take(peer.ip()) else {
+        let peer = peer.ip().to_canonical();
+        let shared = self.proxies.is_shared(peer);
+        let Some(place) = (if shared { self.places.take_shared() } else { self.places.take(peer) }) else {
             tracing::debug!(%peer, "a connection too many");
             return;
         };
-        let (acceptor, router, patience) = (self.tls.load_full(), self.router.clone(), self.patience);
+        let served = Served {
+            acceptor: self.tls.load_full(),
+            router: self.router.clone(),
+            proxies: Arc::clone(&self.proxies),
+            patience: self.patience,
+        };
+        let places = Arc::clone(&self.places);
         connections.spawn(async move {
-            connection::serve(stream, peer.ip().to_canonical(), &acceptor, router, patience, draining).await;
+            match behind(&served.proxies, &places, stream, peer).await {
+                Some((stream, client, _own)) => connection::serve(served, stream, client, draining).await,
+                None => tracing::debug!(%peer, "a balancer's connection of nobody, or one too many"),
+            }
             drop(place);
         });
+    }
+}
+
+/// The client of a connection: behind a balancer, whom its header names, with a place of their own.
+async fn behind(
+    proxies: &Proxies,
+    places: &Arc<Places>,
+    mut stream: TcpStream,
+    peer: IpAddr,
+) -> Option<(TcpStream, IpAddr, Option<Place>)> {
+    if !proxies.begins_with_header(peer) {
+        return Some((stream, peer, None));
+    }
+    match proxies::read_header(&mut stream).await {
+        Ok(client) => places.take_beside(client).map(|place| (stream, client, Some(place))),
+        Err(error) => {
+            tracing::debug!(%peer, %error, "a balancer names no client");
+            None
+        }
     }
 }
 

@@ -39,6 +39,7 @@ pub mod log_link;
 pub mod name;
 pub mod policy;
 pub mod principal;
+pub mod proxy_header;
 pub mod reason;
 pub mod request;
 pub mod role;

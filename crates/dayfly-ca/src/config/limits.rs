@@ -7,13 +7,14 @@ use super::{
 use crate::mistake::Mistakes;
 use dayfly_core::validity::Ttl;
 use serde::Deserialize;
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Written {
     connections: Within<1, 1_000_000>,
     connections_per_address: Within<1, 1_000_000>,
+    requests_per_caller: Within<1, 1_000_000>,
     requests_in_flight: Within<1, 100_000>,
     request_timeout: Ttl,
     body_bytes: Within<16_384, 67_108_864>,
@@ -42,6 +43,7 @@ impl Default for Written {
         Self {
             connections: Within(defaults.connections),
             connections_per_address: Within(defaults.connections_per_address),
+            requests_per_caller: Within(usize::try_from(defaults.requests_per_caller.get()).unwrap_or(usize::MAX)),
             requests_in_flight: Within(defaults.requests_in_flight),
             request_timeout: seconds(defaults.request_timeout),
             body_bytes: Within(defaults.body_bytes),
@@ -55,6 +57,7 @@ impl Default for Limits {
         Self {
             connections: 4096,
             connections_per_address: 512,
+            requests_per_caller: NonZeroU32::MIN.saturating_add(499),
             requests_in_flight: 1024,
             request_timeout: Duration::from_secs(10),
             body_bytes: 1024 * 1024,
@@ -69,6 +72,7 @@ pub(super) fn read(document: &Document, table: Table<'_>, mistakes: &mut Mistake
     Some(Limits {
         connections: written.connections.0,
         connections_per_address: written.connections_per_address.0,
+        requests_per_caller: u32::try_from(written.requests_per_caller.0).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN),
         requests_in_flight: written.requests_in_flight.0,
         request_timeout: Duration::from_secs(written.request_timeout.seconds()),
         body_bytes: written.body_bytes.0,

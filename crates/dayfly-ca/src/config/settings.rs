@@ -1,11 +1,11 @@
 //! Everything in `ca.toml` but the rules: where the CA is reached, and its files.
 
 use super::{
-    FederationSettings, HostRules, Keys, Limits, RotationRules, SignInSettings, TlsFiles,
+    FederationSettings, HostRules, Keys, Limits, Proxies, RotationRules, SignInSettings, TlsFiles,
     document::{Document, Placed, take_table},
     federation, hosts,
     keys::{self, WrittenKeys},
-    limits, rotation, sign_in,
+    limits, proxies, rotation, sign_in,
 };
 use crate::mistake::Mistakes;
 use serde::Deserialize;
@@ -16,8 +16,8 @@ use std::{
 use toml::de::DeTable;
 
 /// The tables of `ca.toml`, beside the keys of [`Top`].
-const TABLES: [&str; 12] =
-    ["tls", "keys", "limits", "hosts", "rotation", "sign_in", "federation", "networks", "geo", "role", "target", "device_rule"];
+const TABLES: [&str; 13] =
+    ["tls", "keys", "proxies", "limits", "hosts", "rotation", "sign_in", "federation", "networks", "geo", "role", "target", "device_rule"];
 
 /// Everything but the rules.
 #[derive(Debug, Clone)]
@@ -27,6 +27,7 @@ pub(crate) struct Settings {
     pub(crate) store: PathBuf,
     pub(crate) tls: TlsFiles,
     pub(crate) keys: Keys,
+    pub(crate) proxies: Proxies,
     pub(crate) limits: Limits,
     pub(crate) hosts: HostRules,
     pub(crate) rotation: RotationRules,
@@ -96,6 +97,7 @@ impl Settings {
     pub(super) fn read<'t>(document: &Document, whole: toml::Spanned<DeTable<'t>>, mistakes: &mut Mistakes) -> Option<Self> {
         let span = whole.span();
         let hosts = hosts::read(document, whole.clone(), mistakes);
+        let proxies = proxies::read(document, whole.clone(), mistakes);
         let sign_in = sign_in::read(document, whole.clone(), mistakes);
         let federation = federation::read(document, whole.clone(), mistakes);
         let mut table = whole.into_inner();
@@ -104,7 +106,7 @@ impl Settings {
         let keys = take_table(&mut table, "keys").unwrap_or_else(|| absent(&span));
         let limits = take_table(&mut table, "limits").unwrap_or_else(|| absent(&span));
         let rotation = rotation::read(document, take_table(&mut table, "rotation").unwrap_or_else(|| absent(&span)), mistakes);
-        ["hosts", "sign_in", "federation"].into_iter().for_each(|read| drop(table.remove(read)));
+        ["hosts", "proxies", "sign_in", "federation"].into_iter().for_each(|read| drop(table.remove(read)));
         let top: Option<Top> = document.read_table(toml::Spanned::new(span, table), "the file", &TOP, mistakes).map(Placed::into_value);
         let tls: Option<Tls> = document.read_table(tls, "[tls]", &["certificate", "key"], mistakes).map(Placed::into_value);
         let keys: Option<Placed<WrittenKeys>> = document.read_table(keys, "[keys]", &keys::REQUIRED, mistakes);
@@ -119,6 +121,7 @@ impl Settings {
             tls: TlsFiles { certificate: beside(tls.certificate), key: beside(tls.key) },
             keys,
             rotation: rotation::rules(rotation?, limits.as_ref()?),
+            proxies: proxies?,
             limits: limits?,
             hosts: hosts?,
             sign_in: sign_in?,

@@ -59,7 +59,8 @@ fn the_example_is_a_good_configuration_beside_the_policies_that_it_is_shipped_wi
 #[test]
 fn the_example_shows_every_limit() {
     let shown: toml::Table = toml::from_str(EXAMPLE).unwrap();
-    assert_eq!(shown["limits"].as_table().unwrap().len(), 6);
+    assert_eq!(shown["limits"].as_table().unwrap().len(), 7);
+    assert_eq!(shown["proxies"].as_table().unwrap().len(), 2);
     let (_directory, path) = written(&example_with("request_timeout = \"10s\"", "request_timeout = \"7s\""), &[PERMITS_NOTHING]);
     assert_eq!(Config::load(&path).unwrap().limits.request_timeout, Duration::from_secs(7));
 }

@@ -95,12 +95,25 @@ async fn admit(gate: &Gate, request: Request) -> Result<Request, HttpProblem> {
     let body = read_body(body, gate.body_bytes).await?;
     match identify(gate, peer, &mut parts, &body).await {
         Ok(()) => Ok(Request::from_parts(parts, Body::from(body))),
-        Err(CallerError::Rejected(rejection)) => Err(reject(gate, peer, &parts, *rejection).await),
-        Err(CallerError::Store(error)) => Err(error.into()),
+        Err(NoCaller::Unproven(CallerError::Rejected(rejection))) => Err(reject(gate, peer, &parts, *rejection).await),
+        Err(NoCaller::Unproven(CallerError::Store(error))) => Err(error.into()),
+        Err(NoCaller::TooMany) => Err(HttpProblem::too_many(StatusCode::TOO_MANY_REQUESTS, "you ask more than one caller may in a while")),
     }
 }
 
-async fn identify(gate: &Gate, peer: IpAddr, parts: &mut Parts, body: &Bytes) -> Result<(), CallerError> {
+/// Why a request is not worked on.
+enum NoCaller {
+    Unproven(CallerError),
+    TooMany,
+}
+
+impl<E: Into<CallerError>> From<E> for NoCaller {
+    fn from(error: E) -> Self {
+        Self::Unproven(error.into())
+    }
+}
+
+async fn identify(gate: &Gate, peer: IpAddr, parts: &mut Parts, body: &Bytes) -> Result<(), NoCaller> {
     let service = gate.service.as_ref();
     let path = parts.uri.path_and_query().map_or_else(|| parts.uri.path(), |path| path.as_str());
     let challenge = header(&parts.headers, CHALLENGE_HEADER);
@@ -117,6 +130,9 @@ async fn identify(gate: &Gate, peer: IpAddr, parts: &mut Parts, body: &Bytes) ->
     match gate.kind {
         Kind::Person => {
             let ProvenCaller { mut identity, device_key } = service.callers.person(presented).await?;
+            if !service.per_caller.take(&identity.subject) {
+                return Err(NoCaller::TooMany);
+            }
             // Second factors count for the key that signs, however its holder was proven.
             let key = identity.evidence.proof.fingerprint();
             identity.evidence.factors = service.authority.store.factors(&identity.subject, key).await?;

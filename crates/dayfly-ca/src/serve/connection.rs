@@ -1,8 +1,8 @@
 //! One connection: handshake, then HTTP/2 or HTTP/1.1, until the peer goes, falls silent, or the CA drains.
 
-use crate::http::Peer;
+use crate::{config::Proxies, http::Peer};
 use axum::{Router, body::Body};
-use hyper::{Request, body::Incoming, service::service_fn};
+use hyper::{Request, Response, StatusCode, body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto::Builder,
@@ -53,15 +53,17 @@ const STREAMS: u32 = 128;
 /// The largest head of a request, in bytes.
 const LARGEST_HEAD: usize = 32 * 1024;
 
+/// What connections are served with.
+pub(super) struct Served {
+    pub(super) acceptor: Arc<TlsAcceptor>,
+    pub(super) router: Router,
+    pub(super) proxies: Arc<Proxies>,
+    pub(super) patience: Patience,
+}
+
 /// Serves one connection to its end.
-pub(super) async fn serve(
-    stream: TcpStream,
-    peer: IpAddr,
-    acceptor: &TlsAcceptor,
-    router: Router,
-    patience: Patience,
-    mut draining: watch::Receiver<bool>,
-) {
+pub(super) async fn serve(served: Served, stream: TcpStream, peer: IpAddr, mut draining: watch::Receiver<bool>) {
+    let Served { acceptor, router, proxies, patience } = served;
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%peer, %error, "nodelay");
     }
@@ -77,9 +79,11 @@ pub(super) async fn serve(
     let activity = Arc::new(Activity::default());
     let counted = Arc::clone(&activity);
     let answer = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(Peer(peer));
+        let client = proxies.client(peer, request.headers());
         let (busy, router) = (counted.begin(), router.clone());
         async move {
+            let Some(client) = client else { return Ok(unreadable_address()) };
+            request.extensions_mut().insert(Peer(client));
             let response = router.oneshot(request.map(Body::new)).await;
             drop(busy);
             response
@@ -107,6 +111,14 @@ pub(super) async fn serve(
     if let Err(error) = ended {
         tracing::debug!(%peer, error, "the connection ended");
     }
+}
+
+/// A trusted proxy that says something else than an address is set up wrongly: its own would be taken for the client's.
+fn unreadable_address() -> Response<Body> {
+    tracing::warn!("a proxy of [proxies] forwarded_for_from sends an X-Forwarded-For that holds no address");
+    let mut response = Response::new(Body::from("X-Forwarded-For holds no address\n"));
+    *response.status_mut() = StatusCode::BAD_REQUEST;
+    response
 }
 
 /// Comes about when the CA drains.

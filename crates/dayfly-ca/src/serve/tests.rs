@@ -4,7 +4,7 @@
 
 use super::{Server, connection::Patience, tls};
 use crate::{
-    config::{Limits, TlsFiles},
+    config::{Limits, Proxies, TlsFiles},
     installation::{ALICE, Installation, ORIGIN, limits, request_signature},
     private_file, tls_certificate,
 };
@@ -40,10 +40,14 @@ async fn run(limits: Limits) -> Running {
 }
 
 async fn run_with(limits: Limits, patience: Patience) -> Running {
+    run_behind(limits, patience, Proxies::default()).await
+}
+
+async fn run_behind(limits: Limits, patience: Patience, proxies: Proxies) -> Running {
     let ca = Installation::with_limits(limits);
     let (acceptor, certificate) = fresh_acceptor();
     let tls = Arc::new(ArcSwap::from_pointee(acceptor));
-    let server = Server::bind("127.0.0.1:0".parse().unwrap(), &ca.service, Arc::clone(&tls)).await.unwrap();
+    let server = Server::bind("127.0.0.1:0".parse().unwrap(), &ca.service, Arc::clone(&tls), proxies).await.unwrap();
     let server = Server { patience, ..server };
     let address = server.address().unwrap();
     let (stop, stopped) = oneshot::channel();
@@ -67,11 +71,27 @@ fn fresh_acceptor() -> (TlsAcceptor, String) {
 
 impl Running {
     async fn connect(&self, protocol: &[u8]) -> std::io::Result<TlsStream<TcpStream>> {
-        connect(self.address, &self.certificate, protocol).await
+        self.connect_by(b"", protocol).await
+    }
+
+    async fn connect_by(&self, header: &[u8], protocol: &[u8]) -> std::io::Result<TlsStream<TcpStream>> {
+        connect(self.address, &self.certificate, protocol, header).await
+    }
+
+    /// From which address alice comes, as the CA sees it.
+    async fn seen_from(&self, header: &[u8], headers: &str) -> String {
+        let answer = exchange(self.connect_by(header, b"http/1.1").await.unwrap(), &last_request(path::CHALLENGE, headers)).await;
+        let challenge = challenge_of(&answer);
+        let request = SignedRequest { server: ORIGIN, purpose: Purpose::Person, challenge, method: "GET", path: path::WHOAMI, body: b"" };
+        let signature = request_signature(ALICE, request);
+        let headers = format!("{headers}{CHALLENGE_HEADER}: {challenge}\r\n{SIGNATURE_HEADER}: {signature}\r\n");
+        let answer = exchange(self.connect_by(header, b"http/1.1").await.unwrap(), &last_request(path::WHOAMI, &headers)).await;
+        answer.split(r#""address":""#).nth(1).unwrap_or(&answer).split('"').next().unwrap().to_owned()
     }
 }
 
-async fn connect(address: SocketAddr, trusted: &str, protocol: &[u8]) -> std::io::Result<TlsStream<TcpStream>> {
+/// Connects, with `header` before the handshake.
+async fn connect(address: SocketAddr, trusted: &str, protocol: &[u8], header: &[u8]) -> std::io::Result<TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(trusted.as_bytes()).unwrap()).unwrap();
     let provider = Arc::new(aws_lc_rs::default_provider());
@@ -79,7 +99,9 @@ async fn connect(address: SocketAddr, trusted: &str, protocol: &[u8]) -> std::io
     let mut config = config.with_root_certificates(roots).with_no_client_auth();
     config.alpn_protocols = vec![protocol.to_vec()];
     let name = ServerName::try_from("127.0.0.1").unwrap();
-    TlsConnector::from(Arc::new(config)).connect(name, TcpStream::connect(address).await?).await
+    let mut stream = TcpStream::connect(address).await?;
+    stream.write_all(header).await?;
+    TlsConnector::from(Arc::new(config)).connect(name, stream).await
 }
 
 /// What comes back until the CA closes the connection.
@@ -121,6 +143,40 @@ async fn a_signed_call_over_tls() {
     let headers = format!("{CHALLENGE_HEADER}: {challenge}\r\n{SIGNATURE_HEADER}: {signature}\r\n");
     let answer = exchange(running.connect(b"http/1.1").await.unwrap(), &last_request(path::WHOAMI, &headers)).await;
     assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains(r#""address":"127.0.0.1""#), "{answer}");
+}
+
+/// On behalf of 192.0.2.7 (haproxy.org, `proxy-protocol.txt`, version 2).
+const HEADER: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\x02\x07\x0a\0\0\x01\x12\x34\0\x16";
+
+fn behind(protocol: &[&str], forwarded: &[&str]) -> Proxies {
+    let networks = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect();
+    Proxies { proxy_protocol_from: networks(protocol), forwarded_for_from: networks(forwarded) }
+}
+
+#[tokio::test]
+async fn row_22_behind_a_balancer_the_clients_address_counts_and_from_nobody_else() {
+    let balanced = run_behind(Limits { connections_per_address: 1, ..limits() }, Patience::default(), behind(&["127.0.0.1"], &[])).await;
+    assert_eq!(balanced.seen_from(HEADER, "x-forwarded-for: 203.0.113.9\r\n").await, "192.0.2.7");
+    assert!(balanced.connect(b"http/1.1").await.is_err(), "without a header");
+    let held = balanced.connect_by(HEADER, b"http/1.1").await.unwrap();
+    assert!(balanced.connect_by(HEADER, b"http/1.1").await.is_err(), "the client has its place");
+    let mut other = HEADER.to_vec();
+    other[19] = 8;
+    assert!(balanced.connect_by(&other, b"http/1.1").await.is_ok(), "another has one of their own");
+    drop(held);
+    let direct = run(limits()).await;
+    assert!(direct.connect_by(HEADER, b"http/1.1").await.is_err());
+    assert_eq!(direct.seen_from(b"", "x-forwarded-for: 192.0.2.7\r\n").await, "127.0.0.1");
+}
+
+#[tokio::test]
+async fn row_22_a_proxy_that_ends_tls_is_believed_if_it_is_named() {
+    let proxied = run_behind(limits(), Patience::default(), behind(&[], &["127.0.0.0/8"])).await;
+    assert_eq!(proxied.seen_from(b"", "x-forwarded-for: 203.0.113.9, 192.0.2.7\r\n").await, "192.0.2.7");
+    assert_eq!(proxied.seen_from(b"", "").await, "127.0.0.1");
+    let stream = proxied.connect(b"http/1.1").await.unwrap();
+    let refused = exchange(stream, &last_request(path::CHALLENGE, "x-forwarded-for: nobody\r\n")).await;
+    assert!(refused.starts_with("HTTP/1.1 400 "), "{refused}");
 }
 
 #[tokio::test]
@@ -229,7 +285,7 @@ async fn a_new_certificate_is_shown_to_new_connections_and_old_ones_go_on() {
     let (acceptor, certificate) = fresh_acceptor();
     running.tls.store(Arc::new(acceptor));
     assert!(running.connect(b"http/1.1").await.is_err(), "the old certificate is not shown any more");
-    connect(running.address, &certificate, b"http/1.1").await.unwrap();
+    connect(running.address, &certificate, b"http/1.1", b"").await.unwrap();
     assert!(exchange(before, &last_request(path::CHALLENGE, "")).await.starts_with("HTTP/1.1 204 "));
 }
 
