@@ -56,6 +56,8 @@ pub const LOG_HEAD: &str = "/v1/log/head";
 
 /// `POST`, bastion: [`crate::session::SessionRequest`] → [`crate::session::SessionPermit`].
 pub const SESSIONS: &str = "/v1/sessions";
+/// `POST`, bastion: [`crate::session::SessionsReview`] → [`crate::session::SessionsVerdict`].
+pub const SESSIONS_REVIEW: &str = "/v1/sessions/review";
 /// `GET`, bastion: [`crate::bastion::Inventory`].
 pub const BASTION_INVENTORY: &str = "/v1/bastion/inventory";
 /// `POST`, bastion: [`crate::bastion::HostCertificateRequest`] → [`crate::bastion::HostCertificate`].

@@ -80,3 +80,50 @@ pub struct SessionPermit {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_certificate: Option<String>,
 }
+
+/// May these sessions, which run, go on? Asked again and again for those whose role says so (`continuous`), 256 at a time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SessionsReview {
+    /// Each of them.
+    pub sessions: Vec<RunningSession>,
+}
+
+/// A session that runs, with what the bastion told when it began.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RunningSession {
+    /// Its id.
+    #[schema(value_type = String)]
+    pub session: Uuid,
+    /// The account; none for passthrough.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub account: Option<AccountName>,
+    /// Where a forwarded connection goes; none for any other session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub forward: Option<Destination>,
+    /// The address that the bastion sees.
+    #[schema(value_type = String)]
+    pub peer: IpAddr,
+}
+
+/// Which of them may not. Those are to be ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SessionsVerdict {
+    /// Each that may not go on.
+    pub withdrawn: Vec<WithdrawnSession>,
+}
+
+/// A session that may not go on, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct WithdrawnSession {
+    /// Its id.
+    #[schema(value_type = String)]
+    pub session: Uuid,
+    /// The reason's code.
+    pub code: String,
+    /// The sentence that the person is told.
+    pub message: String,
+}

@@ -84,6 +84,7 @@ fn is_a_bastions(event: Event) -> bool {
         | Event::CertificateRefused
         | Event::CertificateFailed
         | Event::SessionStarted
+        | Event::SessionWithdrawn
         | Event::HostCertificateIssued
         | Event::InnerHostCertificateIssued
         | Event::HostCertificateRefused

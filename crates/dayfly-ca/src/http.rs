@@ -141,6 +141,7 @@ pub fn router(service: &Arc<Service>) -> Router {
         .route(path::FEDERATION, post(sign_in::federate));
     let bastions = Router::new()
         .route(path::SESSIONS, post(sessions::open))
+        .route(path::SESSIONS_REVIEW, post(sessions::review))
         .route(path::BASTION_INVENTORY, get(bastion::inventory))
         .route(path::BASTION_REPORT, post(bastion::report))
         .route(path::BASTION_HOST_CERTIFICATE, post(bastion::host_certificate))

@@ -5,6 +5,9 @@
 
 mod events;
 mod parent;
+mod review;
+
+pub use review::review;
 
 use crate::{
     authority::{Authority, random_nonce, random_serial, rules},

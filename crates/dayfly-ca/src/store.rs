@@ -393,6 +393,9 @@ pub trait Store: Send + Sync {
     /// The certificate of this serial, if it was issued.
     fn certificate(&self, serial: u64) -> Answer<'_, Option<Certificate>>;
 
+    /// The session of this id, if it was permitted.
+    fn session(&self, id: Uuid) -> Answer<'_, Option<Session>>;
+
     /// Which state of revocations this is. Quick: it is asked for every request.
     fn revocation_state(&self) -> Answer<'_, RevocationState>;
 

@@ -18,7 +18,7 @@ use dayfly_api::{
     log::{LogPage, SignedHead},
     path,
     person::{Destinations, Roles, WhoAmI},
-    session::{LoginKey, SessionPermit, SessionRequest},
+    session::{LoginKey, SessionPermit, SessionRequest, SessionsReview, SessionsVerdict},
     sign_in::{FederationExchange, SignInOffer, SignInRedemption, SignInStart, SignInStarted, SignInState, SignedIn, SignedOut},
     trust::Trust,
 };
@@ -255,6 +255,11 @@ impl Client {
                 self.post(path::SESSIONS, body).await
             }
         }
+    }
+
+    /// Asks whether sessions that run may go on.
+    pub async fn review_sessions(&self, asked: &SessionsReview) -> Result<SessionsVerdict, ClientError> {
+        self.post(path::SESSIONS_REVIEW, Body::Json(json(asked)?)).await
     }
 
     /// The targets that the bastion may serve.

@@ -110,6 +110,8 @@ events! {
     SessionStarted = "session.started";
     /// A session was refused, by the CA or by the bastion.
     SessionRefused = "session.refused";
+    /// A session that runs is not permitted any more.
+    SessionWithdrawn = "session.withdrawn";
     /// A session ended.
     SessionEnded = "session.ended";
     /// A login at a bastion was refused.

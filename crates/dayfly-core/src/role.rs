@@ -193,6 +193,8 @@ pub struct SessionRules {
     pub forward_to: BTreeSet<DestinationPattern>,
     /// Whether what is typed is recorded too. Default: no.
     pub record_input: bool,
+    /// Whether policy is asked again while a session runs, and ends it once it says no. Default: no.
+    pub continuous: bool,
 }
 
 impl Default for SessionRules {
@@ -203,6 +205,7 @@ impl Default for SessionRules {
             environment: BTreeSet::from([pattern("LANG"), pattern("LC_*")]),
             forward_to: BTreeSet::new(),
             record_input: false,
+            continuous: false,
         }
     }
 }
@@ -211,6 +214,11 @@ impl SessionRules {
     /// Whether a client may set the environment variable `name`.
     pub fn allows_environment(&self, name: &str) -> bool {
         self.environment.iter().any(|pattern| pattern.matches(name))
+    }
+
+    /// Whether the role forwards to `destination`.
+    pub fn forwards_to(&self, destination: &Destination) -> bool {
+        self.forward_to.iter().any(|pattern| pattern.covers(destination))
     }
 
     /// Whether a connection may be forwarded to `destination` by a certificate with these `extensions` and this forced command, which is all that its
@@ -228,7 +236,7 @@ impl SessionRules {
         if !extensions.contains(&Extension::PermitPortForwarding) {
             return refused("the role has no permit-port-forwarding".to_owned(), "ask for a role that forwards ports: dayfly roles");
         }
-        if !self.forward_to.iter().any(|pattern| pattern.covers(destination)) {
+        if !self.forwards_to(destination) {
             return refused(
                 format!("the role does not forward to {destination}"),
                 "ask whoever keeps the roles to add it to forward_to, or for another role: dayfly roles",

@@ -52,6 +52,7 @@ pub fn json() -> &'static str {
         log::page,
         log::head,
         sessions::open,
+        sessions::review,
         bastion::inventory,
         bastion::host_certificate,
         bastion::inner_host_certificate,

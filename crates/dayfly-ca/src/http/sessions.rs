@@ -10,7 +10,7 @@ use axum::{Json, extract::State};
 use dayfly_api::{
     path,
     problem::Problem,
-    session::{SessionPermit, SessionRequest},
+    session::{SessionPermit, SessionRequest, SessionsReview, SessionsVerdict},
 };
 use std::sync::Arc;
 
@@ -26,4 +26,18 @@ pub(super) async fn open(
     Payload(asked): Payload<SessionRequest>,
 ) -> Result<Json<SessionPermit>, HttpProblem> {
     Ok(Json(session::open(&service.authority, &bastion, &asked).await?))
+}
+
+/// Asks whether sessions that run may go on.
+#[utoipa::path(
+    post, path = path::SESSIONS_REVIEW, tag = "bastion", request_body = SessionsReview,
+    security(("signed" = [])),
+    responses((status = 200, body = SessionsVerdict), (status = "default", body = Problem, content_type = "application/problem+json"))
+)]
+pub(super) async fn review(
+    State(service): State<Arc<Service>>,
+    bastion: ByBastion,
+    Payload(asked): Payload<SessionsReview>,
+) -> Result<Json<SessionsVerdict>, HttpProblem> {
+    Ok(Json(session::review(&service.authority, &bastion, &asked).await?))
 }

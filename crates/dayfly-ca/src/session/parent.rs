@@ -56,18 +56,14 @@ impl Parent {
         issued.ok_or_else(|| not_issued(self.certificate.serial()).into())
     }
 
-    /// Whoever holds it, with the groups of now. How that was proven, and when, is as of when the certificate was issued; whether their device still is
-    /// enrolled, and what it tells of itself, is as of now.
+    /// Whoever holds it, with the groups of now. How that was proven, and when, is as of when the certificate was issued.
     pub(super) async fn holder(&self, authority: &Authority, issued: Certificate) -> Result<Identity, Failure> {
         let person = self.person.as_ref().ok_or_else(|| {
             let message = format!("{} is not enrolled any more", self.id.subject);
             Refusal::new(Reason::Revoked, message, "ask whoever administers the CA")
         })?;
-        let mut evidence = issued.evidence.unwrap_or_else(|| self.evidence_of_before(person));
-        if let Some(device) = evidence.device.take() {
-            evidence.device = Some(authority.devices.of_now(device).await?);
-        }
-        Ok(Identity { subject: person.subject.clone(), groups: person.groups.clone(), evidence })
+        let evidence = issued.evidence.unwrap_or_else(|| self.evidence_of_before(person));
+        holder_of(authority, person, evidence).await
     }
 
     /// What is true of a certificate that was issued before evidence was kept: an enrolled key was the only proof, and there were no second factors.
@@ -76,6 +72,14 @@ impl Parent {
         let proof = Proof::EnrolledKey { fingerprint };
         Evidence::new(proof, self.certificate.validity().after().saturating_add(BACKDATE_SECONDS))
     }
+}
+
+/// Somebody with the groups of now, who had proven this. Whether their device still is enrolled, and what it tells of itself, is as of now.
+pub(super) async fn holder_of(authority: &Authority, person: &Person, mut evidence: Evidence) -> Result<Identity, Failure> {
+    if let Some(device) = evidence.device.take() {
+        evidence.device = Some(authority.devices.of_now(device).await?);
+    }
+    Ok(Identity { subject: person.subject.clone(), groups: person.groups.clone(), evidence })
 }
 
 fn not_issued(serial: u64) -> Refusal {

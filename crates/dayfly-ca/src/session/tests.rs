@@ -24,6 +24,7 @@ use dayfly_core::{
 use ssh_key::{Certificate, certificate::Builder};
 
 mod conditions;
+mod continuous;
 
 /// The refusal of `asked` by `bastion`, which the log must hold.
 async fn refusal(ca: &Installation, bastion: &str, asked: &SessionRequest) -> Reason {

@@ -400,6 +400,10 @@ impl Store for MemoryStore {
         now(Ok(self.memory().certificates.get(&serial).cloned()))
     }
 
+    fn session(&self, id: Uuid) -> Answer<'_, Option<Session>> {
+        now(Ok(self.memory().sessions.get(&id).cloned()))
+    }
+
     fn revocation_state(&self) -> Answer<'_, RevocationState> {
         let memory = self.memory();
         let disabled = memory.people.values().filter(|person| person.disabled).count();

@@ -20,7 +20,7 @@
 //! lock for writing from its beginning.
 
 use super::{
-    Answer, Bastion, Certificate, Change, ListRecord, Person, Position, Revocation, RevocationState, RevokedSerials, Row, Store,
+    Answer, Bastion, Certificate, Change, ListRecord, Person, Position, Revocation, RevocationState, RevokedSerials, Row, Session, Store,
     StoreError, device::DeviceRecord, factor::Authenticator, host::Host, rotation::RotationRecord, sign_in::SignIn,
 };
 use dayfly_core::{
@@ -33,6 +33,7 @@ use dayfly_core::{
 use readers::Readers;
 use rusqlite::Connection;
 use std::{collections::BTreeMap, path::Path};
+use uuid::Uuid;
 use writer::Writer;
 
 mod append;
@@ -122,6 +123,10 @@ impl Store for SqliteStore {
 
     fn certificate(&self, serial: u64) -> Answer<'_, Option<Certificate>> {
         Box::pin(self.readers.look_up(move |connection| query::certificate(connection, serial)))
+    }
+
+    fn session(&self, id: Uuid) -> Answer<'_, Option<Session>> {
+        Box::pin(self.readers.look_up(move |connection| query::session(connection, id)))
     }
 
     fn revocation_state(&self) -> Answer<'_, RevocationState> {

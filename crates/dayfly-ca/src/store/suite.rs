@@ -230,6 +230,9 @@ pub(crate) async fn certificates_and_sessions_stand_on_what_was_stored(store: &d
 pub(crate) async fn row_31_a_session_id_is_used_up_by_one_session(store: &dyn Store) {
     furnish(store).await;
     add(store, Change::AddSession(session(1, 1, Some(10)))).await;
+    let first = session(1, 1, Some(10));
+    assert_eq!(store.session(first.id).await.unwrap(), Some(first));
+    assert_eq!(store.session(session(2, 1, None).id).await.unwrap(), None);
     assert_eq!(conflict(store, Change::AddSession(session(1, 1, Some(11)))).await, Unique::Session);
     assert_eq!(conflict(store, Change::AddSession(session(1, 1, None))).await, Unique::Session);
     // Serials are unique among the certificates of both kinds.

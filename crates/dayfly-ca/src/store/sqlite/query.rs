@@ -2,11 +2,13 @@
 
 use super::{damaged, integer, number};
 use crate::store::{
-    Bastion, Certificate, Person, PersonKey, Position, Row, StoreError, rotation::BastionReportHeld, sign_in::ProviderAccount,
+    Bastion, Certificate, Minted, Person, PersonKey, Position, Row, Session, StoreError, rotation::BastionReportHeld,
+    sign_in::ProviderAccount,
 };
 use dayfly_core::{identity::Subject, name::BastionName};
 use rusqlite::{Connection, OptionalExtension, Params, params};
 use std::{collections::BTreeSet, fmt::Display, str::FromStr};
+use uuid::Uuid;
 
 const PERSON: &str = "SELECT subject, key_fingerprint, public_key, groups, disabled, issuer, issuer_subject, shown
     FROM person LEFT JOIN enrolled_key ON fingerprint = key_fingerprint";
@@ -45,6 +47,23 @@ pub(super) fn certificate(connection: &Connection, serial: u64) -> Result<Option
     // A serial that cannot be stored was never issued; strangers may well write one.
     let Ok(key) = integer(serial) else { return Ok(None) };
     Ok(many(connection, &format!("{CERTIFICATE} WHERE serial = ?1"), [key], read_certificate)?.pop())
+}
+
+pub(super) fn session(connection: &Connection, id: Uuid) -> Result<Option<Session>, StoreError> {
+    let read = |row: &rusqlite::Row<'_>| {
+        let (serial, ends_at): (Option<i64>, Option<i64>) = (row.get(1)?, row.get(2)?);
+        let minted =
+            serial.zip(ends_at).map(|(serial, ends_at)| Ok::<_, StoreError>(Minted { serial: number(serial)?, ends_at: number(ends_at)? }));
+        Ok(Session {
+            id,
+            parent_serial: number(row.get(0)?)?,
+            certificate: minted.transpose()?,
+            bastion: parsed("bastion", row.get::<_, String>(3)?)?,
+            target: parsed("target", row.get::<_, String>(4)?)?,
+        })
+    };
+    let sql = "SELECT parent_serial, serial, ends_at, bastion, target FROM session WHERE id = ?1";
+    Ok(many(connection, sql, [id.as_bytes().as_slice()], read)?.pop())
 }
 
 pub(super) fn last_bastion_event(connection: &Connection, bastion: &BastionName) -> Result<u64, StoreError> {
