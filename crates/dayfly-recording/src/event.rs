@@ -1,6 +1,8 @@
 //! The events of a session: one JSON object a line in `events.ndjson`.
 
 mod exec;
+mod name;
+mod transfer;
 
 use crate::{
     digest::Sha256Digest,
@@ -10,8 +12,10 @@ use crate::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 pub use exec::Exec;
+pub use name::{Name, NameError};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use time::OffsetDateTime;
+pub use transfer::{Attributes, Carried, Extent, OpenFlag, SftpAnswer, SftpClosed, SftpEnd, SftpOperation, SftpRequest, SftpStatus};
 
 /// A line of `events.ndjson`: `{"seq":…,"time_ms":…,"event":"…",…}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -147,6 +151,14 @@ pub enum Event {
         /// Why not, in a sentence.
         why: String,
     },
+    /// The client asked the target's SFTP server for something. Written before it was passed on.
+    Sftp(SftpRequest),
+    /// The SFTP server answered.
+    SftpAnswer(SftpAnswer),
+    /// A file or directory that was open by SFTP is closed: what was carried.
+    SftpClosed(SftpClosed),
+    /// The channel's SFTP is over: how much of everything there was.
+    SftpEnd(SftpEnd),
     /// A stream is over. Whatever the manifest says about streams comes from these.
     StreamEnd(StreamEnd),
     /// The session is over. The last event of a recording that did not fail, written by the writer itself.

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`facts`], [`event`], [`terminal`], [`manifest`] | what the files say |
 //! | [`digest`], [`layout`] | SHA-256 digests; which file lies where |
+//! | [`sftp`] | follows what file transfers do while they pass; pure
 //! | [`stream`] | bounds what is kept of a byte stream, and counts and hashes all of it |
 //! | [`writer`] | writes a recording while the session runs, and seals it |
 //! | [`interrupted`] | seals what a killed process left behind |
@@ -28,6 +29,7 @@ pub mod layout;
 pub mod manifest;
 pub mod reader;
 mod seal;
+pub mod sftp;
 pub mod stream;
 pub mod terminal;
 pub mod verify;
