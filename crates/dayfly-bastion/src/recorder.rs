@@ -6,11 +6,13 @@
 mod file;
 mod gate;
 mod job;
+mod watched;
 mod worker;
 
 pub use file::{FileRecorder, StorageMaker, seal_interrupted};
 pub use gate::{Gate, LONGEST_UNSYNCED, MOST_QUEUED};
 use job::{Job, Work};
+use watched::Watched;
 
 use crate::session::{Ending, Exit, Plan, Size};
 use bytes::Bytes;
@@ -45,18 +47,21 @@ pub struct Recording {
     began: Instant,
     gate: Arc<Gate>,
     worker: mpsc::Sender<Job>,
+    /// The files that cross the session are followed here and not by the worker: what cannot be followed must not be passed on.
+    watched: Watched,
 }
 
 impl Recording {
     /// What was started, and with what.
     pub async fn started(&self, plan: &Plan) -> Result<(), RecordingFailure> {
         let weight = plan.start.length() + plan.environment.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
-        self.submit(weight, Work::Started(plan.clone())).await
+        self.submit(weight, Work::Started { plan: plan.clone(), is_transfer: self.watched.begin(plan) }).await
     }
 
     /// Bytes of a stream, before they are passed on.
     pub async fn bytes(&self, stream: Stream, bytes: Bytes) -> Result<(), RecordingFailure> {
-        self.submit(bytes.len(), Work::Bytes(stream, bytes)).await
+        let done = self.watched.observe(stream, &bytes).inspect_err(|failure| self.gate.fail(failure.clone()))?;
+        self.submit(bytes.len(), Work::Bytes { stream, bytes, done }).await
     }
 
     /// One side sends no more.
@@ -87,7 +92,8 @@ impl Recording {
     /// Seals the recording. When it returns, manifest and signature are on disk.
     pub async fn finish(&self, ending: &Ending) -> Result<FinishedRecording, RecordingFailure> {
         let (reply, answer) = oneshot::channel();
-        let work = Work::Finish { outcome: ending.outcome, reason: ending.reason.clone(), ended_at: OffsetDateTime::now_utc(), reply };
+        let done = self.watched.finish();
+        let work = Work::Finish { done, outcome: ending.outcome, reason: ending.reason.clone(), ended_at: OffsetDateTime::now_utc(), reply };
         self.send(0, work)?;
         answer.await.map_err(|_| gone())?
     }

@@ -15,7 +15,10 @@ pub use exec::Exec;
 pub use name::{Name, NameError};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use time::OffsetDateTime;
-pub use transfer::{Attributes, Carried, Extent, OpenFlag, SftpAnswer, SftpClosed, SftpEnd, SftpOperation, SftpRequest, SftpStatus};
+pub use transfer::{
+    Attributes, Carried, Extent, OpenFlag, Rsync, ScpDone, ScpItem, ScpMessage, ScpResult, SftpAnswer, SftpClosed, SftpEnd, SftpOperation,
+    SftpRequest, SftpStatus, Side,
+};
 
 /// A line of `events.ndjson`: `{"seq":…,"time_ms":…,"event":"…",…}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -159,6 +162,14 @@ pub enum Event {
     SftpClosed(SftpClosed),
     /// The channel's SFTP is over: how much of everything there was.
     SftpEnd(SftpEnd),
+    /// A file or directory is offered by the old protocol of `scp`.
+    Scp(ScpItem),
+    /// What became of it.
+    ScpDone(ScpDone),
+    /// One side of `scp` said something.
+    ScpMessage(ScpMessage),
+    /// `rsync` was started.
+    Rsync(Rsync),
     /// A stream is over. Whatever the manifest says about streams comes from these.
     StreamEnd(StreamEnd),
     /// The session is over. The last event of a recording that did not fail, written by the writer itself.

@@ -1,6 +1,6 @@
 //! Recordings as directories of files, written by a few threads.
 
-use super::{Beginning, Gate, Job, Recorder, Recording, Work, worker::Worker};
+use super::{Beginning, Gate, Job, Recorder, Recording, Watched, Work, worker::Worker};
 use dayfly_core::{signature::sign_sshsig, signer::Signer};
 use dayfly_recording::{
     RecordingError, SIGNATURE_NAMESPACE, SessionFacts, close_interrupted,
@@ -64,7 +64,7 @@ impl Recorder for FileRecorder {
             let work = Work::Begin { facts: Box::new(facts), started_at, gate: gate.clone(), reply };
             worker.send(Job { session, elapsed: Duration::ZERO, weight: 0, work }).map_err(|_| super::gone())?;
             answer.await.map_err(|_| super::gone())??;
-            Ok(Recording { session, began: Instant::now(), gate, worker })
+            Ok(Recording { session, began: Instant::now(), gate, worker, watched: Watched::default() })
         })
     }
 }

@@ -89,8 +89,8 @@ impl Worker {
                     self.active.remove(&job.session);
                 }
             }
-            Work::Finish { outcome, reason, ended_at, reply } => {
-                let finished = self.finish(job.session, job.elapsed, outcome, reason, ended_at);
+            Work::Finish { done, outcome, reason, ended_at, reply } => {
+                let finished = self.finish(job.session, job.elapsed, &done, outcome, reason, ended_at);
                 let _ = reply.send(finished);
             }
             Work::Abandon => {
@@ -133,6 +133,7 @@ impl Worker {
         &mut self,
         session: Uuid,
         elapsed: Duration,
+        done: &[Event],
         outcome: Outcome,
         reason: String,
         ended_at: OffsetDateTime,
@@ -140,7 +141,7 @@ impl Worker {
         self.unsynced.remove(&session);
         let mut active = self.active.remove(&session).ok_or_else(super::gone)?;
         // What fails here is remembered by the writer, which then seals the recording as failed.
-        let _ = active.end_streams(elapsed);
+        let _ = active.events(elapsed, done).and_then(|()| active.end_streams(elapsed));
         let signer = self.signer.clone();
         match active.writer.finish(elapsed, ended_at, outcome, reason, |manifest| file::sign(&*signer, manifest)) {
             Ok(finished) => Ok(finished),
@@ -157,8 +158,11 @@ impl Active {
     fn write(&mut self, elapsed: Duration, work: Work) -> Result<(), RecordingError> {
         let channel = CHANNEL;
         let event = match work {
-            Work::Started(plan) => return self.started(elapsed, plan),
-            Work::Bytes(stream, bytes) => return self.bytes(elapsed, stream, &bytes),
+            Work::Started { plan, is_transfer } => return self.started(elapsed, plan, is_transfer),
+            Work::Bytes { stream, bytes, done } => {
+                self.events(elapsed, &done)?;
+                return self.bytes(elapsed, stream, &bytes);
+            }
             Work::Resized(size) => {
                 let Capture::Terminal(terminal) = self.capture else { return Ok(()) };
                 return self.writer.resize(terminal, elapsed, size.columns, size.rows);
@@ -173,7 +177,7 @@ impl Active {
         self.writer.write(elapsed, &event)
     }
 
-    fn started(&mut self, elapsed: Duration, plan: Plan) -> Result<(), RecordingError> {
+    fn started(&mut self, elapsed: Duration, plan: Plan, is_transfer: bool) -> Result<(), RecordingError> {
         let channel = CHANNEL;
         for (name, value) in plan.environment {
             self.writer.write(elapsed, &Event::Env { channel, name, accepted: true, value: Some(value) })?;
@@ -182,6 +186,8 @@ impl Active {
             Some(terminal) => {
                 Capture::Terminal(self.writer.open_terminal(elapsed, channel, &terminal.term, terminal.size.columns, terminal.size.rows)?)
             }
+            // What is done with files is told one by one, and what they hold stays with those whose files they are.
+            None if is_transfer => transfer_streams(),
             // What goes into a shell are commands, all of which are kept; other streams are bounded.
             // Bulk that programs exchange: counted and hashed.
             None if matches!(plan.start, StartRequest::Forward(_)) => streams(|| StreamTap::with_limit(0)),
@@ -197,6 +203,10 @@ impl Active {
             (None, StartRequest::Subsystem(name)) => Event::Subsystem { channel, name },
         };
         self.writer.write(elapsed, &event)
+    }
+
+    fn events(&mut self, elapsed: Duration, events: &[Event]) -> Result<(), RecordingError> {
+        events.iter().try_for_each(|event| self.writer.write(elapsed, event))
     }
 
     fn bytes(&mut self, elapsed: Duration, stream: Stream, bytes: &[u8]) -> Result<(), RecordingError> {
@@ -222,6 +232,11 @@ impl Active {
 
 fn streams(tap: impl Fn() -> StreamTap) -> Capture {
     Capture::Streams(Box::new([(Stream::Stdin, tap()), (Stream::Stdout, tap()), (Stream::Stderr, tap())]))
+}
+
+fn transfer_streams() -> Capture {
+    let counted = || StreamTap::with_limit(0);
+    Capture::Streams(Box::new([(Stream::Stdin, counted()), (Stream::Stdout, counted()), (Stream::Stderr, StreamTap::new())]))
 }
 
 fn failure(error: RecordingError) -> RecordingFailure {

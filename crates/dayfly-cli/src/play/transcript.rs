@@ -1,5 +1,6 @@
 //! The events of a recording as lines of text: what was run, what it read and wrote, how it ended.
 
+use super::files;
 use crate::output::Lines;
 use dayfly_recording::{Event, EventLine, event::Chunk};
 use std::io;
@@ -43,6 +44,10 @@ fn in_words(event: &Event) -> String {
         Event::ExitStatus { status, .. } => format!("exit status {status}"),
         Event::ExitSignal { name, message, .. } => format!("killed by signal {name} {message}"),
         Event::Refused { what, why, .. } => format!("refused {what}: {why}"),
+        Event::Sftp(asked) => files::asked(asked),
+        Event::SftpAnswer(answer) => files::answered(answer),
+        Event::SftpClosed(closed) => files::closed(closed),
+        Event::SftpEnd(end) => files::ended(end),
         Event::StreamEnd(end) => {
             format!("{}: {} bytes, {} of them recorded, SHA-256 {}", end.stream, end.digest.bytes, end.digest.recorded, end.sha256())
         }

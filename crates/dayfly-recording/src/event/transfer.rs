@@ -272,3 +272,94 @@ impl From<SftpStatus> for String {
 fn is_zero(number: &u64) -> bool {
     *number == 0
 }
+
+/// A file or directory that one side offers by the old protocol of `scp`. Written before it was passed on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScpItem {
+    /// The channel.
+    pub channel: u32,
+    /// Its number in the channel, from 0 on.
+    pub number: u64,
+    /// Whether the client sends it.
+    pub is_upload: bool,
+    /// Whether it is a directory, which what follows is in.
+    pub is_directory: bool,
+    /// The directory that it is in, below the one that the command names.
+    pub directory: Name,
+    /// Its name, as it was sent.
+    pub name: Name,
+    /// Its permissions.
+    pub permissions: u32,
+    /// Its size in bytes, if it is a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// When it was last changed, if that was said: seconds since 1970-01-01 UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub modified: Option<u64>,
+}
+
+/// What became of a file or directory that was offered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScpDone {
+    /// The channel.
+    pub channel: u32,
+    /// Its number.
+    pub number: u64,
+    /// In one word.
+    pub result: ScpResult,
+    /// How many bytes of it crossed the connection, if any could.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+    /// SHA-256 over them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<Sha256Digest>,
+    /// What was said against it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<Name>,
+}
+
+/// What became of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ScpResult {
+    /// It was taken.
+    Ok,
+    /// It was not wanted.
+    Refused,
+    /// It was sent, and one side says that something went wrong.
+    Failed,
+    /// The session ended first.
+    Cut,
+}
+
+/// Something that one side said about no file in particular.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScpMessage {
+    /// The channel.
+    pub channel: u32,
+    /// Who.
+    pub side: Side,
+    /// What, written as a name is.
+    pub text: Name,
+}
+
+/// One end of the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Side {
+    /// The person's.
+    Client,
+    /// The target's.
+    Target,
+}
+
+/// `rsync` was started. Its protocol is not followed: its streams are counted and hashed, and not kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rsync {
+    /// The channel.
+    pub channel: u32,
+    /// Whether the target sends the files.
+    pub sends: bool,
+    /// What it was started with. The last ones are the names.
+    pub arguments: Vec<Name>,
+}
