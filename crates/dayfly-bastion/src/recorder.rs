@@ -55,7 +55,7 @@ impl Recording {
     /// What was started, and with what.
     pub async fn started(&self, plan: &Plan) -> Result<(), RecordingFailure> {
         let weight = plan.start.length() + plan.environment.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
-        self.submit(weight, Work::Started { plan: plan.clone(), is_transfer: self.watched.begin(plan) }).await
+        self.submit(weight, Work::Started { plan: plan.clone(), transfer: self.watched.begin(plan) }).await
     }
 
     /// Bytes of a stream, before they are passed on.
@@ -93,7 +93,8 @@ impl Recording {
     pub async fn finish(&self, ending: &Ending) -> Result<FinishedRecording, RecordingFailure> {
         let (reply, answer) = oneshot::channel();
         let done = self.watched.finish();
-        let work = Work::Finish { done, outcome: ending.outcome, reason: ending.reason.clone(), ended_at: OffsetDateTime::now_utc(), reply };
+        let work =
+            Work::Finish { done, outcome: ending.outcome, reason: ending.reason.clone(), ended_at: OffsetDateTime::now_utc(), reply };
         self.send(0, work)?;
         answer.await.map_err(|_| gone())?
     }

@@ -154,6 +154,18 @@ pub enum Event {
         /// Why not, in a sentence.
         why: String,
     },
+    /// Something was typed into a terminal whose input is recorded, and the terminal did not show it.
+    Unseen {
+        /// The channel.
+        channel: u32,
+        /// The N of the file `terminal-N.cast`.
+        terminal: u32,
+        /// How many bytes.
+        bytes: u64,
+        /// What, encrypted with age to the key of whoever may know, if there is one (armored).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sealed: Option<String>,
+    },
     /// The client asked the target's SFTP server for something. Written before it was passed on.
     Sftp(SftpRequest),
     /// The SFTP server answered.

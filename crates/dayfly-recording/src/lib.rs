@@ -8,6 +8,7 @@
 //! | [`facts`], [`event`], [`terminal`], [`manifest`] | what the files say |
 //! | [`digest`], [`layout`] | SHA-256 digests; which file lies where |
 //! | [`transfer`], [`sftp`], [`scp`] | follow what file transfers do while they pass; pure
+//! | [`typed`] | tells what a person typed unseen from what the terminal showed; pure
 //! | [`stream`] | bounds what is kept of a byte stream, and counts and hashes all of it |
 //! | [`writer`] | writes a recording while the session runs, and seals it |
 //! | [`interrupted`] | seals what a killed process left behind |
@@ -34,6 +35,7 @@ pub mod sftp;
 pub mod stream;
 pub mod terminal;
 pub mod transfer;
+pub mod typed;
 pub mod verify;
 pub mod writer;
 

@@ -32,8 +32,8 @@ pub(super) enum Work {
     },
     Started {
         plan: Plan,
-        /// Its streams carry files, which are followed.
-        is_transfer: bool,
+        /// What there is to tell of the files that its streams carry, if they do.
+        transfer: Option<Vec<Event>>,
     },
     Bytes {
         stream: Stream,

@@ -13,12 +13,12 @@ const CHANNEL: u32 = 0;
 pub(super) struct Watched(Mutex<Option<Transfer>>);
 
 impl Watched {
-    /// Looks at what is started. Returns whether it carries files.
-    pub(super) fn begin(&self, plan: &Plan) -> bool {
+    /// Looks at what is started. If it carries files, returns what there is to tell of it.
+    pub(super) fn begin(&self, plan: &Plan) -> Option<Vec<Event>> {
         let transfer = transfer(plan);
-        let is_transfer = transfer.is_some();
+        let begun = transfer.as_ref().map(|transfer| transfer.begun().into_iter().collect());
         *self.lock() = transfer;
-        is_transfer
+        begun
     }
 
     /// What `bytes` do. They must not be passed on if that cannot be told.
@@ -40,10 +40,13 @@ impl Watched {
 }
 
 fn transfer(plan: &Plan) -> Option<Transfer> {
-    match &plan.start {
+    match (&plan.forced, &plan.start) {
         // What runs on a terminal is recorded as what the terminal shows.
         _ if plan.terminal.is_some() => None,
-        StartRequest::Subsystem(name) => Transfer::of_subsystem(CHANNEL, name),
-        StartRequest::Shell | StartRequest::Exec(_) | StartRequest::Forward(_) => None,
+        (_, StartRequest::Forward(_)) => None,
+        (Some(forced), _) => Transfer::of_command(CHANNEL, forced.as_str().as_bytes()),
+        (None, StartRequest::Exec(command)) => Transfer::of_command(CHANNEL, command),
+        (None, StartRequest::Subsystem(name)) => Transfer::of_subsystem(CHANNEL, name),
+        (None, StartRequest::Shell) => None,
     }
 }

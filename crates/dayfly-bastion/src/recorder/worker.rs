@@ -38,6 +38,8 @@ struct Active {
     writer: RecordingWriter,
     gate: Arc<Gate>,
     capture: Capture,
+    /// How old the session was when it last did something, and when that was.
+    latest: (Duration, Instant),
 }
 
 /// How bytes are kept.
@@ -103,7 +105,7 @@ impl Worker {
 
     fn begin(&mut self, session: Uuid, facts: SessionFacts, started_at: OffsetDateTime, gate: Arc<Gate>) -> Result<(), RecordingError> {
         let writer = RecordingWriter::create_in((self.storage)(), &self.root, facts, started_at)?;
-        self.active.insert(session, Active { writer, gate, capture: Capture::Nothing });
+        self.active.insert(session, Active { writer, gate, capture: Capture::Nothing, latest: (Duration::ZERO, Instant::now()) });
         Ok(())
     }
 
@@ -122,9 +124,14 @@ impl Worker {
         for session in std::mem::take(&mut self.unsynced) {
             let Some(active) = self.active.get_mut(&session) else { continue };
             let asked = Instant::now();
-            match active.writer.sync() {
+            let elapsed = active.latest.0 + active.latest.1.elapsed();
+            match active.writer.tick(elapsed).and_then(|()| active.writer.sync()) {
                 Ok(()) => active.gate.synced(asked),
                 Err(error) => active.gate.fail(failure(error)),
+            }
+            // What was typed waits for its echo, and not for ever.
+            if active.writer.is_waiting() {
+                self.unsynced.insert(session);
             }
         }
     }
@@ -157,8 +164,9 @@ impl Worker {
 impl Active {
     fn write(&mut self, elapsed: Duration, work: Work) -> Result<(), RecordingError> {
         let channel = CHANNEL;
+        self.latest = (elapsed, Instant::now());
         let event = match work {
-            Work::Started { plan, is_transfer } => return self.started(elapsed, plan, is_transfer),
+            Work::Started { plan, transfer } => return self.started(elapsed, plan, transfer),
             Work::Bytes { stream, bytes, done } => {
                 self.events(elapsed, &done)?;
                 return self.bytes(elapsed, stream, &bytes);
@@ -177,7 +185,7 @@ impl Active {
         self.writer.write(elapsed, &event)
     }
 
-    fn started(&mut self, elapsed: Duration, plan: Plan, is_transfer: bool) -> Result<(), RecordingError> {
+    fn started(&mut self, elapsed: Duration, plan: Plan, transfer: Option<Vec<Event>>) -> Result<(), RecordingError> {
         let channel = CHANNEL;
         for (name, value) in plan.environment {
             self.writer.write(elapsed, &Event::Env { channel, name, accepted: true, value: Some(value) })?;
@@ -187,7 +195,7 @@ impl Active {
                 Capture::Terminal(self.writer.open_terminal(elapsed, channel, &terminal.term, terminal.size.columns, terminal.size.rows)?)
             }
             // What is done with files is told one by one, and what they hold stays with those whose files they are.
-            None if is_transfer => transfer_streams(),
+            None if transfer.is_some() => transfer_streams(),
             // What goes into a shell are commands, all of which are kept; other streams are bounded.
             // Bulk that programs exchange: counted and hashed.
             None if matches!(plan.start, StartRequest::Forward(_)) => streams(|| StreamTap::with_limit(0)),
@@ -202,7 +210,8 @@ impl Active {
             (None, StartRequest::Shell) => Event::Shell { channel },
             (None, StartRequest::Subsystem(name)) => Event::Subsystem { channel, name },
         };
-        self.writer.write(elapsed, &event)
+        self.writer.write(elapsed, &event)?;
+        self.events(elapsed, &transfer.unwrap_or_default())
     }
 
     fn events(&mut self, elapsed: Duration, events: &[Event]) -> Result<(), RecordingError> {

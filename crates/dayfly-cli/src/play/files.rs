@@ -1,6 +1,8 @@
 //! What was done with files, in words.
 
-use dayfly_recording::event::{Attributes, Carried, Extent, OpenFlag, SftpAnswer, SftpClosed, SftpEnd, SftpOperation, SftpRequest};
+use dayfly_recording::event::{
+    Attributes, Carried, Extent, OpenFlag, Rsync, ScpDone, ScpItem, ScpResult, SftpAnswer, SftpClosed, SftpEnd, SftpOperation, SftpRequest,
+};
 
 /// A request of SFTP.
 pub(super) fn asked(asked: &SftpRequest) -> String {
@@ -48,6 +50,36 @@ pub(super) fn closed(closed: &SftpClosed) -> String {
 pub(super) fn ended(end: &SftpEnd) -> String {
     let requests: Vec<String> = end.requests.iter().map(|(name, count)| format!("{count} {}", spaced(name))).collect();
     format!("sftp ended: {}", if requests.is_empty() { "no requests".to_owned() } else { requests.join(", ") })
+}
+
+/// A file or directory that `scp` offers.
+pub(super) fn offered(item: &ScpItem) -> String {
+    let what = if item.is_directory { "directory" } else { "file" };
+    let whither = if item.is_upload { "to the target" } else { "from the target" };
+    let path = if item.directory.as_bytes().is_empty() { item.name.to_string() } else { format!("{}/{}", item.directory, item.name) };
+    let size = item.size.map_or(String::new(), |size| format!(", {size} bytes"));
+    format!("scp {}: {what} {path} {whither}{size}, permissions {:04o}", item.number, item.permissions)
+}
+
+/// What became of it.
+pub(super) fn taken(done: &ScpDone) -> String {
+    let result = match done.result {
+        ScpResult::Ok => "done",
+        ScpResult::Refused => "not wanted",
+        ScpResult::Failed => "failed",
+        ScpResult::Cut => "cut by the session's end",
+    };
+    let bytes = done.bytes.map_or(String::new(), |bytes| format!(", {bytes} bytes"));
+    let sha256 = done.sha256.map_or(String::new(), |sha256| format!(", SHA-256 {sha256}"));
+    let message = done.message.as_ref().map_or(String::new(), |message| format!(": {message}"));
+    format!("scp {}: {result}{bytes}{sha256}{message}", done.number)
+}
+
+/// An `rsync` that was started.
+pub(super) fn rsync(rsync: &Rsync) -> String {
+    let arguments: Vec<String> = rsync.arguments.iter().map(ToString::to_string).collect();
+    let whither = if rsync.sends { "from the target" } else { "to the target" };
+    format!("rsync {whither}, not followed file by file: {}", arguments.join(" "))
 }
 
 fn carried(carried: &Carried) -> String {

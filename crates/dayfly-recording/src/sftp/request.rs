@@ -166,12 +166,7 @@ impl Sftp {
     }
 
     /// A request that is answered by a status. Listed once it is known to be whole.
-    fn listed(
-        &mut self,
-        name: &'static str,
-        fields: &Fields<'_>,
-        operation: SftpOperation,
-    ) -> Result<(&'static str, Pending), SftpError> {
+    fn listed(&mut self, name: &'static str, fields: &Fields<'_>, operation: SftpOperation) -> Result<(&'static str, Pending), SftpError> {
         fields.end()?;
         let listed = Some(self.list(operation));
         Ok((name, Pending { listed, expects: Expects::Status }))
