@@ -6,16 +6,21 @@
 mod file;
 mod gate;
 mod job;
+mod quota;
+mod unseen;
 mod watched;
 mod worker;
 
-pub use file::{FileRecorder, StorageMaker, seal_interrupted};
+pub use file::{FileRecorder, Settings, StorageMaker, seal_interrupted};
 pub use gate::{Gate, LONGEST_UNSYNCED, MOST_QUEUED};
 use job::{Job, Work};
+pub use quota::Bounds;
+pub use unseen::UnseenKey;
 use watched::Watched;
 
-use crate::session::{Ending, Exit, Plan, Size};
+use crate::session::{Ending, Event, Exit, Plan, Size};
 use bytes::Bytes;
+use dayfly_core::reason::Reason;
 use dayfly_recording::{FinishedRecording, SessionFacts, Stream};
 use std::{
     pin::Pin,
@@ -31,8 +36,24 @@ pub type Beginning<'a> = Pin<Box<dyn Future<Output = Result<Recording, Recording
 
 /// Something could not be recorded. Whatever it was must not happen.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct RecordingFailure(pub String);
+pub enum RecordingFailure {
+    /// It could not be stored, or nobody could have said what it was.
+    #[error("{0}")]
+    Failed(String),
+    /// The person has recorded as much as they may.
+    #[error("{0}")]
+    Over(String),
+}
+
+impl RecordingFailure {
+    /// What it means for the session.
+    pub fn event(self) -> Event {
+        match self {
+            Self::Failed(cause) => Event::RecordingFailed(cause),
+            Self::Over(message) => Event::Terminated { reason: Reason::LimitReached, message },
+        }
+    }
+}
 
 /// Keeps recordings.
 pub trait Recorder: Send + Sync {
@@ -123,5 +144,5 @@ impl Drop for Recording {
 }
 
 fn gone() -> RecordingFailure {
-    RecordingFailure("the recorder has stopped".to_owned())
+    RecordingFailure::Failed("the recorder has stopped".to_owned())
 }

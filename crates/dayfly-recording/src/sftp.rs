@@ -88,6 +88,8 @@ enum Expects {
     Closed(Slot),
     /// Contents of a file.
     Data { slot: Slot, offset: u64, most: u32 },
+    /// The status of a file's being cut to what was written.
+    Cut(Slot),
     /// The status of a piece that was written.
     Written(Slot),
     /// Names; of a directory, if there is one.

@@ -24,7 +24,7 @@ impl Watched {
     /// What `bytes` do. They must not be passed on if that cannot be told.
     pub(super) fn observe(&self, stream: Stream, bytes: &[u8]) -> Result<Vec<Event>, RecordingFailure> {
         match self.lock().as_mut() {
-            Some(transfer) => transfer.observe(stream, bytes).map_err(|error| RecordingFailure(error.to_string())),
+            Some(transfer) => transfer.observe(stream, bytes).map_err(|error| RecordingFailure::Failed(error.to_string())),
             None => Ok(Vec::new()),
         }
     }

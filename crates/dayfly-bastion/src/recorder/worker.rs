@@ -2,7 +2,8 @@
 
 use super::{
     Gate, Job, RecordingFailure, Work,
-    file::{self, StorageMaker},
+    file::{self, Settings},
+    quota::Quota,
 };
 use crate::session::{Exit, Plan, StartRequest};
 use dayfly_core::signer::Signer;
@@ -27,7 +28,8 @@ const CHANNEL: u32 = 0;
 pub(super) struct Worker {
     root: PathBuf,
     signer: Arc<dyn Signer>,
-    storage: StorageMaker,
+    settings: Settings,
+    quota: Arc<Quota>,
     jobs: mpsc::Receiver<Job>,
     active: HashMap<Uuid, Active>,
     unsynced: BTreeSet<Uuid>,
@@ -37,6 +39,9 @@ pub(super) struct Worker {
 struct Active {
     writer: RecordingWriter,
     gate: Arc<Gate>,
+    person: String,
+    /// How much of its size the quota knows.
+    counted: u64,
     capture: Capture,
     /// How old the session was when it last did something, and when that was.
     latest: (Duration, Instant),
@@ -53,8 +58,8 @@ enum Capture {
 }
 
 impl Worker {
-    pub(super) fn new(root: PathBuf, signer: Arc<dyn Signer>, storage: StorageMaker, jobs: mpsc::Receiver<Job>) -> Self {
-        Self { root, signer, storage, jobs, active: HashMap::new(), unsynced: BTreeSet::new() }
+    pub(super) fn new(root: PathBuf, signer: Arc<dyn Signer>, settings: Settings, quota: Arc<Quota>, jobs: mpsc::Receiver<Job>) -> Self {
+        Self { root, signer, settings, quota, jobs, active: HashMap::new(), unsynced: BTreeSet::new() }
     }
 
     /// Works until everybody who could send a job is gone.
@@ -104,8 +109,15 @@ impl Worker {
     }
 
     fn begin(&mut self, session: Uuid, facts: SessionFacts, started_at: OffsetDateTime, gate: Arc<Gate>) -> Result<(), RecordingError> {
-        let writer = RecordingWriter::create_in((self.storage)(), &self.root, facts, started_at)?;
-        self.active.insert(session, Active { writer, gate, capture: Capture::Nothing, latest: (Duration::ZERO, Instant::now()) });
+        let person = facts.subject.clone();
+        let mut writer = RecordingWriter::create_in((self.settings.storage)(), &self.root, facts, started_at)?;
+        if let Some(key) = &self.settings.unseen_key {
+            writer.seal_unseen_with(key.sealer());
+        }
+        self.active.insert(
+            session,
+            Active { writer, gate, person, counted: 0, capture: Capture::Nothing, latest: (Duration::ZERO, Instant::now()) },
+        );
         Ok(())
     }
 
@@ -117,6 +129,11 @@ impl Worker {
                 self.unsynced.insert(session);
             }
             Err(error) => active.gate.fail(failure(error)),
+        }
+        let size = active.writer.size();
+        let new = size.saturating_sub(std::mem::replace(&mut active.counted, size));
+        if let Err(passed) = self.quota.take(&active.person, new, size, Instant::now()) {
+            active.gate.fail(RecordingFailure::Over(passed.to_string()));
         }
     }
 
@@ -249,5 +266,5 @@ fn transfer_streams() -> Capture {
 }
 
 fn failure(error: RecordingError) -> RecordingFailure {
-    RecordingFailure(error.to_string())
+    RecordingFailure::Failed(error.to_string())
 }

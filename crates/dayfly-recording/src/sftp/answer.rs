@@ -67,6 +67,7 @@ impl Sftp {
             }
             Expects::Data { slot, offset, .. } => self.files.not_read(slot, offset, status),
             Expects::Written(slot) if status != SftpStatus::OK => self.files.not_written(slot),
+            Expects::Cut(slot) if status == SftpStatus::OK => self.files.cut(slot),
             _ => {}
         }
         self.answered(pending.listed, status);

@@ -36,8 +36,10 @@ struct Open {
     written: Track,
     /// Of a directory.
     entries: Option<u64>,
-    /// It had no contents when it was opened, and what is written goes where the client says.
+    /// It holds nothing but what is written here.
     fresh: bool,
+    /// What is written goes to its end, whatever the client says.
+    appends: bool,
     is_closing: bool,
 }
 
@@ -58,15 +60,16 @@ impl Files {
     pub(super) fn open(&mut self, path: Name, request: u64, flags: &[OpenFlag]) -> Result<Opening, SftpError> {
         let has = |flag| flags.contains(&flag);
         let is_new = has(OpenFlag::Create) && has(OpenFlag::Exclusive);
-        let fresh = (has(OpenFlag::Truncate) || is_new) && !has(OpenFlag::Append);
-        self.opening(path, request, None, fresh)
+        let appends = has(OpenFlag::Append);
+        let fresh = (has(OpenFlag::Truncate) || is_new) && !appends;
+        self.opening(path, request, None, fresh, appends)
     }
 
     pub(super) fn open_directory(&mut self, path: Name, request: u64) -> Result<Opening, SftpError> {
-        self.opening(path, request, Some(0), false)
+        self.opening(path, request, Some(0), false, false)
     }
 
-    fn opening(&mut self, path: Name, request: u64, entries: Option<u64>, fresh: bool) -> Result<Opening, SftpError> {
+    fn opening(&mut self, path: Name, request: u64, entries: Option<u64>, fresh: bool, appends: bool) -> Result<Opening, SftpError> {
         if self.count >= MOST_OPEN {
             return Err(SftpError::TooMany { most: MOST_OPEN, what: "open files" });
         }
@@ -77,7 +80,7 @@ impl Files {
         self.held = held;
         self.count += 1;
         let (handle, read, written) = (Vec::new(), Track::default(), Track::default());
-        Ok(Opening(Box::new(Open { handle, request, path, read, written, entries, fresh, is_closing: false })))
+        Ok(Opening(Box::new(Open { handle, request, path, read, written, entries, fresh, appends, is_closing: false })))
     }
 
     /// The target opened it. A handle that it gave before may come again only while that one is being closed, which is told then.
@@ -172,10 +175,18 @@ impl Files {
         }
     }
 
-    /// It was cut or made longer to `size` bytes.
-    pub(super) fn resized(&mut self, slot: Slot, size: Option<u64>) {
-        if let (Some(open), Some(size)) = (self.open.get_mut(&slot), size) {
-            open.written.scattered |= size != open.written.next;
+    /// It is to be cut or made longer to `size` bytes. Whether that is where the last piece ended: then nothing else is in it once it is done.
+    pub(super) fn resized(&mut self, slot: Slot, size: Option<u64>) -> bool {
+        let (Some(open), Some(size)) = (self.open.get_mut(&slot), size) else { return false };
+        let is_exact = open.written.begun && size == open.written.next;
+        open.written.scattered |= !is_exact;
+        is_exact
+    }
+
+    /// That is done. So OpenSSH's clients overwrite a file.
+    pub(super) fn cut(&mut self, slot: Slot) {
+        if let Some(open) = self.open.get_mut(&slot) {
+            open.fresh = !open.appends;
         }
     }
 

@@ -69,8 +69,10 @@ impl Sftp {
             kind::FSETSTAT => {
                 let (slot, path) = self.files.known(fields.handle()?)?;
                 let attributes = fields.attributes()?;
-                self.files.resized(slot, attributes.size);
-                self.listed("set_attributes", fields, Op::SetAttributes { path, attributes, follow: true })?
+                let is_exact = self.files.resized(slot, attributes.size);
+                let (name, pending) = self.listed("set_attributes", fields, Op::SetAttributes { path, attributes, follow: true })?;
+                let expects = if is_exact { Expects::Cut(slot) } else { Expects::Status };
+                (name, Pending { expects, ..pending })
             }
             kind::REMOVE => {
                 let path = fields.name()?;

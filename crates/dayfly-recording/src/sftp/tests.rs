@@ -170,6 +170,9 @@ fn only_what_is_whole_is_called_so() {
     assert_eq!(carried(0x1a, vec![one(0), C(write(3, "h", 0, b"b"))]), (None, Some(Extent::Scattered)));
     let shorter = C(p(k::FSETSTAT, 3, &[&string("h"), &1u32.to_be_bytes(), &1u64.to_be_bytes()]));
     assert_eq!(carried(0x1a, vec![one(0), shorter]), (None, Some(Extent::Scattered)), "cut");
+    let exact = C(p(k::FSETSTAT, 3, &[&string("h"), &1u32.to_be_bytes(), &2u64.to_be_bytes()]));
+    assert_eq!(carried(0x0a, vec![one(0), exact.clone(), T(status(3, 0))]), (None, Some(Extent::Whole)), "overwritten, and cut to that");
+    assert_eq!(carried(0x0a, vec![one(0), exact, T(status(3, 4))]), (None, Some(Extent::Part)), "the target did not cut it");
     let piece = [C(read(2, "h", 0, 9)), T(p(k::DATA, 2, &[&string("ab")]))];
     assert_eq!(carried(1, piece.to_vec()), (Some(Extent::Part), None), "nobody saw its end");
     let end = |offset| [C(read(3, "h", offset, 9)), T(status(3, 1))];

@@ -145,14 +145,15 @@ async fn row_13_a_full_disk_ends_what_runs_and_begins_nothing() {
         let disk = disk.clone();
         move || Box::new(disk.clone())
     });
-    let recorder = FileRecorder::start_with(root.path(), Arc::new(SeedSigner::new(1)), storage).unwrap();
+    let recorder =
+        FileRecorder::start_with(root.path(), Arc::new(SeedSigner::new(1)), Settings { storage, ..Settings::default() }).unwrap();
     let (_, running) = begin(&recorder).await;
     let running = running.unwrap();
     running.started(&plan(None, StartRequest::Exec(b"cat".to_vec()))).await.unwrap();
     disk.0.store(true, Ordering::SeqCst);
     running.bytes(Stream::Stdout, Bytes::from_static(b"x")).await.unwrap();
     let failure = running.failure().await;
-    assert!(failure.0.contains("make sure that the disk has room"), "{failure}");
+    assert!(failure.to_string().contains("make sure that the disk has room"), "{failure}");
     assert_eq!(running.bytes(Stream::Stdout, Bytes::from_static(b"y")).await, Err(failure));
     let (_, refused) = begin(&recorder).await;
     assert!(refused.is_err());
