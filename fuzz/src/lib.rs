@@ -200,7 +200,7 @@ pub fn sftp(data: &[u8]) {
             for piece in part.chunks(most) {
                 match if from_client { sftp.from_client(piece) } else { sftp.from_target(piece) } {
                     Ok(events) => told.extend(events),
-                    Err(lost) => drop(error.get_or_insert(lost)),
+                    Err(lost) => error = error.or(Some(lost)),
                 }
             }
         }
@@ -219,7 +219,7 @@ pub fn scp(data: &[u8]) {
             for piece in part.chunks(most) {
                 match if from_client { scp.from_client(piece) } else { scp.from_target(piece) } {
                     Ok(events) => told.extend(events),
-                    Err(lost) => drop(error.get_or_insert(lost)),
+                    Err(lost) => error = error.or(Some(lost)),
                 }
             }
         }

@@ -31,6 +31,9 @@ use time::OffsetDateTime;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
+/// What an event of a transfer weighs on the gate, in bytes.
+const EVENT_WEIGHT: usize = 256;
+
 /// A recording that is being begun.
 pub type Beginning<'a> = Pin<Box<dyn Future<Output = Result<Recording, RecordingFailure>> + Send + 'a>>;
 
@@ -82,7 +85,8 @@ impl Recording {
     /// Bytes of a stream, before they are passed on.
     pub async fn bytes(&self, stream: Stream, bytes: Bytes) -> Result<(), RecordingFailure> {
         let done = self.watched.observe(stream, &bytes).inspect_err(|failure| self.gate.fail(failure.clone()))?;
-        self.submit(bytes.len(), Work::Bytes { stream, bytes, done }).await
+        // Many small requests make more to write than they are.
+        self.submit(bytes.len() + done.len() * EVENT_WEIGHT, Work::Bytes { stream, bytes, done }).await
     }
 
     /// One side sends no more.
