@@ -11,7 +11,7 @@ use crate::{
     interrupted,
     life::Life,
     listener::Listener,
-    recorder::FileRecorder,
+    recorder::{FileRecorder, Settings},
     spool::{Spool, SpoolFile},
     watch::InventoryWatch,
 };
@@ -70,7 +70,9 @@ pub async fn assemble(config: &Config) -> anyhow::Result<Assembled> {
     let spool = Arc::new(Spool::start(open_spool(config, &*authority).await?)?);
     let signer = Arc::new(KeySigner::new(enrolled));
     interrupted::report(&config.recordings, &*signer, &config.name, &*spool).context("recordings")?;
-    let recorder = FileRecorder::start(&config.recordings, signer).context("the recorder cannot be started")?;
+    let settings =
+        Settings { bounds: config.recording.bounds, unseen_key: config.recording.unseen_input_key.clone(), ..Settings::default() };
+    let recorder = FileRecorder::start_with(&config.recordings, signer, settings).context("the recorder cannot be started")?;
     let bastion = Arc::new(Bastion {
         name: config.name.clone(),
         snapshot: inventory.subscribe(),

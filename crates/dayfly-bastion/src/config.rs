@@ -1,7 +1,10 @@
 //! `bastion.toml` → a checked [`Config`]. Every mistake is named with its place and what to write instead.
 
+mod recording;
+
 use dayfly_client::Pin;
 use dayfly_core::name::BastionName;
+pub use recording::RecordingConfig;
 use serde::Deserialize;
 use std::{
     fs, io,
@@ -31,6 +34,8 @@ pub struct Config {
     pub recordings: PathBuf,
     /// What clients may use up.
     pub limits: Limits,
+    /// How recordings are kept.
+    pub recording: RecordingConfig,
 }
 
 /// What clients may use up, so that no one of them can take the bastion from the others.
@@ -101,6 +106,8 @@ struct Document {
     ca: Ca,
     #[serde(default)]
     limits: Limits,
+    #[serde(default)]
+    recording: recording::Section,
 }
 
 #[derive(Debug, Deserialize)]
@@ -141,6 +148,7 @@ impl Config {
             state: in_place(document.state),
             recordings: in_place(document.recordings),
             limits,
+            recording: document.recording.check()?,
         })
     }
 }
@@ -167,6 +175,8 @@ mod tests {
     fn the_example_is_a_configuration_and_says_the_defaults() {
         let config = Config::parse(EXAMPLE, Path::new("/etc/dayfly")).unwrap();
         assert_eq!(config.limits, Limits::default());
+        assert_eq!(config.recording.bounds, RecordingConfig::default().bounds);
+        assert!(config.recording.unseen_input_key.is_some());
         assert_eq!(config.enrolled_key, Path::new("/etc/dayfly/bastion_key"));
         assert!(config.ca_pin.is_some());
     }
@@ -175,7 +185,8 @@ mod tests {
     fn every_key_of_the_configuration_is_in_the_example() {
         let keys = ["name", "listen", "enrolled_key", "host_key", "state", "recordings", "url", "pin"];
         let limits = ["login_grace", "max_unauthenticated", "max_unauthenticated_per_address", "max_connections", "drain", "refresh"];
-        for key in keys.into_iter().chain(limits) {
+        let recording = ["session_bytes", "person_bytes_per_hour", "unseen_input_key"];
+        for key in keys.into_iter().chain(limits).chain(recording) {
             assert!(EXAMPLE.lines().any(|line| line.starts_with(&format!("{key} = "))), "{key}");
         }
     }

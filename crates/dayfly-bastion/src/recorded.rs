@@ -135,8 +135,8 @@ impl Task {
                 self.control.event(Event::Permitted(rules));
                 Ok(Permitted { session, recording: Arc::new(recording), dialling, target: None })
             }
-            Err(RecordingFailure(cause)) => {
-                tracing::error!(session = %session.session(), cause, "a session cannot be recorded");
+            Err(cause) => {
+                tracing::error!(session = %session.session(), %cause, "a session cannot be recorded");
                 let refusal = Refusal::new(
                     Reason::RecordingUnavailable,
                     "the session cannot be recorded, so it cannot start",
@@ -229,7 +229,7 @@ impl Task {
                     lingering = None;
                     self.control.event(Event::LingeredEnough);
                 }
-                RecordingFailure(cause) = recording.failure() => self.control.event(Event::RecordingFailed(cause)),
+                failure = recording.failure() => self.control.event(failure.event()),
                 changed = snapshot.changed(), if is_watching => {
                     is_watching = changed.is_ok();
                     if let Some(by) = snapshot.borrow_and_update().revocations().cover(session.certificate()) {
@@ -249,8 +249,8 @@ impl Task {
     async fn end(mut self, permitted: Permitted, ending: Ending) {
         self.pumps.shutdown().await;
         let sealed = permitted.recording.finish(&ending).await;
-        if let Err(RecordingFailure(cause)) = &sealed {
-            tracing::error!(session = %permitted.session.session(), cause, "a recording could not be sealed; the next start will try again");
+        if let Err(cause) = &sealed {
+            tracing::error!(session = %permitted.session.session(), %cause, "a recording could not be sealed; the next start will try again");
         }
         self.report.end(&self.connection, &permitted.session, &ending, sealed.as_ref().ok());
         self.client.close().await;
@@ -262,7 +262,7 @@ impl Task {
     async fn perform(&mut self, permitted: &mut Permitted, action: Action) {
         match self.record_and_pass(permitted, &action).await {
             Ok(()) => self.client.hear(action).await,
-            Err(Trouble::Recording(RecordingFailure(cause))) => self.control.event(Event::RecordingFailed(cause)),
+            Err(Trouble::Recording(failure)) => self.control.event(failure.event()),
             Err(Trouble::Target) => self.control.event(Event::TargetGone),
         }
     }

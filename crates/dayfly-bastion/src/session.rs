@@ -136,7 +136,7 @@ impl Session {
         if !matches!(self.standing, Standing::Asked) {
             return Vec::new();
         }
-        let refusal = self.start.as_ref().and_then(|start| rules.judge(start).err());
+        let refusal = self.start.as_ref().and_then(|start| rules.judge(start, self.terminal.is_some()).err());
         self.standing = Standing::Permitted(rules);
         refusal.map_or_else(Vec::new, |refusal| self.tell_and_end(&refusal, Outcome::Refused))
     }
@@ -181,7 +181,7 @@ impl Session {
             return vec![Action::Decline];
         }
         let refusal = match &self.standing {
-            Standing::Permitted(rules) => rules.judge(&start).err(),
+            Standing::Permitted(rules) => rules.judge(&start, self.terminal.is_some()).err(),
             Standing::Refused(refusal) => Some(refusal.clone()),
             Standing::Asked | Standing::Over => return vec![Action::Decline],
         };

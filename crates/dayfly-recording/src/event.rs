@@ -1,6 +1,8 @@
 //! The events of a session: one JSON object a line in `events.ndjson`.
 
 mod exec;
+mod name;
+mod transfer;
 
 use crate::{
     digest::Sha256Digest,
@@ -10,8 +12,13 @@ use crate::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 pub use exec::Exec;
+pub use name::{Name, NameError};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use time::OffsetDateTime;
+pub use transfer::{
+    Attributes, Carried, Extent, OpenFlag, Rsync, ScpDone, ScpItem, ScpMessage, ScpResult, SftpAnswer, SftpClosed, SftpEnd, SftpOperation,
+    SftpRequest, SftpStatus, Side,
+};
 
 /// A line of `events.ndjson`: `{"seq":…,"time_ms":…,"event":"…",…}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -147,6 +154,34 @@ pub enum Event {
         /// Why not, in a sentence.
         why: String,
     },
+    /// Something was typed into a terminal whose input is recorded, and the terminal did not show it.
+    Unseen {
+        /// The channel.
+        channel: u32,
+        /// The N of the file `terminal-N.cast`.
+        terminal: u32,
+        /// How many bytes.
+        bytes: u64,
+        /// What, encrypted with age to the key of whoever may know, if there is one (armored).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sealed: Option<String>,
+    },
+    /// The client asked the target's SFTP server for something. Written before it was passed on.
+    Sftp(SftpRequest),
+    /// The SFTP server answered.
+    SftpAnswer(SftpAnswer),
+    /// A file or directory that was open by SFTP is closed: what was carried.
+    SftpClosed(SftpClosed),
+    /// The channel's SFTP is over: how much of everything there was.
+    SftpEnd(SftpEnd),
+    /// A file or directory is offered by the old protocol of `scp`.
+    Scp(ScpItem),
+    /// What became of it.
+    ScpDone(ScpDone),
+    /// One side of `scp` said something.
+    ScpMessage(ScpMessage),
+    /// `rsync` was started.
+    Rsync(Rsync),
     /// A stream is over. Whatever the manifest says about streams comes from these.
     StreamEnd(StreamEnd),
     /// The session is over. The last event of a recording that did not fail, written by the writer itself.

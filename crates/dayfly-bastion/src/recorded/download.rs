@@ -3,7 +3,7 @@
 use super::{Control, STDERR, report::Counts};
 use crate::{
     flow::{Gone, Lane, Piece, QueueReceiver},
-    recorder::Recording,
+    recorder::{Recording, RecordingFailure},
     session::Event,
     upstream::TargetMark,
 };
@@ -47,7 +47,7 @@ impl Download {
             Lane::Main => (Stream::Stdout, bytes.len()),
             Lane::Stderr => (Stream::Stderr, bytes.len()),
         };
-        self.recording.bytes(stream, bytes.clone()).await.map_err(|failure| Event::RecordingFailed(failure.0))?;
+        self.recording.bytes(stream, bytes.clone()).await.map_err(RecordingFailure::event)?;
         self.counts.down(count);
         let send = async {
             match lane {

@@ -28,7 +28,7 @@ impl Upload {
                 Piece::Mark(ClientMark::Eof) => self.control.event(Event::ClientEof),
                 Piece::Bytes(_, bytes) => {
                     if let Err(failure) = self.recording.bytes(Stream::Stdin, bytes.clone()).await {
-                        return self.control.event(Event::RecordingFailed(failure.0));
+                        return self.control.event(failure.event());
                     }
                     self.counts.up(bytes.len());
                     // The window adjustment that this may wait for can stand behind output that nobody takes.

@@ -59,7 +59,7 @@ impl Gate {
         match waiting.await {
             Ok(outcome) => outcome,
             Err(_) => {
-                let failure = RecordingFailure(format!("the disk has not taken anything for {} s", PATIENCE.as_secs()));
+                let failure = RecordingFailure::Failed(format!("the disk has not taken anything for {} s", PATIENCE.as_secs()));
                 self.fail(failure.clone());
                 Err(failure)
             }
@@ -154,7 +154,7 @@ mod tests {
             let gate = gate.clone();
             async move { gate.enter(1).await }
         });
-        let failure = RecordingFailure("disk full".to_owned());
+        let failure = RecordingFailure::Failed("disk full".to_owned());
         gate.fail(failure.clone());
         assert_eq!(waiting.await.unwrap(), Err(failure.clone()));
         assert_eq!(gate.enter(1).await, Err(failure.clone()));
