@@ -54,6 +54,9 @@ impl Connection {
 
     /// Reports a refusal, unless this connection had its share for now.
     pub fn report(&self, event: AuditEvent) {
+        if let Some(reason) = event.reason {
+            self.bastion.metrics.refused(reason);
+        }
         tracing::info!(
             event = %event.event, peer = %self.peer, reason = event.reason.map(Reason::code), detail = event.detail.as_deref(), "refused"
         );
