@@ -18,6 +18,7 @@ use std::{
     },
     time::Instant,
 };
+use tracing::{Span, field::Empty};
 use uuid::Uuid;
 
 /// How many refusals one connection may have reported at once, and one more for each second of its life: no client can fill the log.
@@ -45,6 +46,11 @@ impl Connection {
     /// The peer's address, an IPv4 one however it was written.
     pub fn address(&self) -> IpAddr {
         self.peer.ip()
+    }
+
+    /// What every trace line of a session over it carries. The session's id and target are filled in once they are known.
+    pub fn session_span(&self) -> Span {
+        tracing::error_span!("session", id = Empty, target = Empty, connection = %self.id)
     }
 
     /// An event about a refusal in this connection.

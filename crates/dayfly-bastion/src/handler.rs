@@ -290,7 +290,7 @@ impl Handler for ClientHandler {
                 tokio::spawn(inner::answer(connection, person, target.name, reply, writer, queue).in_current_span());
             }
             Onwards::Target(target) => {
-                let span = tracing::error_span!("session", id = tracing::field::Empty, target = tracing::field::Empty);
+                let span = connection.session_span();
                 tokio::spawn(passthrough::run(connection, person, target, reply, writer, queue).instrument(span));
             }
             Onwards::From(destination) => {

@@ -67,8 +67,7 @@ pub fn open(connection: Arc<Connection>, request: Request, reply: ChannelOpenHan
     };
     let (control, outbox) = Control::new(session);
     let task = Task { connection, control: control.clone(), client, pumps: JoinSet::new(), report: Report::default() };
-    // Named once the session has its id: every line of its trace carries it.
-    let span = tracing::error_span!("session", id = tracing::field::Empty, target = tracing::field::Empty);
+    let span = task.connection.session_span();
     tokio::spawn(task.run(request, reply, outbox).instrument(span));
     control
 }
