@@ -156,7 +156,8 @@ impl Writer {
     /// Numbers an event, unless it is one of too many refusals.
     fn take(&mut self, event: AuditEvent) -> Option<NumberedEvent> {
         let mut state = self.shared.lock();
-        if state.pending.len() >= MOST_WITH_REFUSALS && event.event != Event::SessionEnded {
+        let is_refusal = !matches!(event.event, Event::SessionEnded | Event::SessionWatched);
+        if state.pending.len() >= MOST_WITH_REFUSALS && is_refusal {
             state.dropped = state.dropped.saturating_add(1);
             tracing::warn!(dropped = state.dropped, "too many events wait for the CA: a refusal was not kept");
             return None;
