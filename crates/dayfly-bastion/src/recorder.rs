@@ -25,7 +25,7 @@ use dayfly_recording::{FinishedRecording, SessionFacts, Stream};
 use std::{
     pin::Pin,
     sync::{Arc, mpsc},
-    time::Instant,
+    time::{Duration, Instant},
 };
 use time::OffsetDateTime;
 use tokio::sync::oneshot;
@@ -122,6 +122,11 @@ impl Recording {
             Work::Finish { done, outcome: ending.outcome, reason: ending.reason.clone(), ended_at: OffsetDateTime::now_utc(), reply };
         self.send(0, work)?;
         answer.await.map_err(|_| gone())?
+    }
+
+    /// How long what happened has been on its way to the disk.
+    pub fn lag(&self) -> Duration {
+        self.gate.lag()
     }
 
     /// Returns when the recording has failed.

@@ -11,14 +11,16 @@
 //! - exactly one [`Action::Finish`], the last action of all.
 
 mod action;
+mod deadline;
 mod event;
 mod rules;
 mod words;
 
 pub use action::{Action, Plan};
+pub use deadline::{Deadlines, Due};
 pub use event::{Ending, Event, Exit, Size, StartRequest, Terminal};
 pub use rules::Rules;
-pub use words::{EXIT_REFUSED, told};
+pub use words::{EXIT_REFUSED, notice, told};
 
 use dayfly_core::{
     forward::Destination,
@@ -28,6 +30,9 @@ use dayfly_recording::Outcome;
 
 /// How many environment variables one session may set.
 const MOST_VARIABLES: usize = 64;
+
+/// How many notices wait for a terminal.
+const MOST_NOTICES: usize = 16;
 
 /// The longest value of an environment variable, in bytes.
 const LONGEST_VALUE: usize = 4096;
@@ -43,6 +48,8 @@ pub struct Session {
     terminal: Option<Terminal>,
     environment: Vec<(String, String)>,
     notes: Vec<String>,
+    /// For the terminal, once it is there.
+    notices: Vec<String>,
     start: Option<StartRequest>,
     exit_sent: bool,
     client_eof_sent: bool,
@@ -85,6 +92,7 @@ impl Default for Session {
             terminal: None,
             environment: Vec::new(),
             notes: Vec::new(),
+            notices: Vec::new(),
             start: None,
             exit_sent: false,
             client_eof_sent: false,
@@ -127,6 +135,7 @@ impl Session {
             Event::TargetExited(exit) => self.target_exited(exit),
             Event::TargetClosed => self.target_closed(),
             Event::TargetGone => self.failed(Outcome::TargetGone, Reason::TargetUnavailable, "the connection to the target was lost"),
+            Event::Noticed(words) => self.noticed(words),
             Event::RecordingFailed(cause) => self.recording_failed(&cause),
             Event::Terminated { reason, message } => self.failed(Outcome::Terminated, reason, &message),
         }
@@ -213,8 +222,9 @@ impl Session {
             start: start.clone(),
             forced: rules.force_command().cloned(),
         };
-        let notes = std::mem::take(&mut self.notes);
-        notes.into_iter().map(|note| Action::Tell(format!("dayfly: {note}\r\n"))).chain([Action::Begin(plan)]).collect()
+        let notes = std::mem::take(&mut self.notes).into_iter().map(|note| format!("dayfly: {note}\r\n"));
+        let notices = std::mem::take(&mut self.notices).into_iter().filter(|_| self.terminal.is_some());
+        notices.chain(notes).map(Action::Tell).chain([Action::Begin(plan)]).collect()
     }
 
     /// X11, agent forwarding and whatever else a channel can be asked for.
@@ -308,6 +318,16 @@ impl Session {
 
     fn lingered_enough(&mut self) -> Vec<Action> {
         if self.is_leaving { self.over(Ending::new(Outcome::Completed, "the person left")) } else { Vec::new() }
+    }
+
+    /// For a person at a terminal: a program's error stream has no place for it.
+    fn noticed(&mut self, words: String) -> Vec<Action> {
+        match (self.target, &self.terminal) {
+            (Target::Begun, Some(_)) => return vec![Action::Tell(words)],
+            (Target::Away | Target::Ready, _) if self.notices.len() < MOST_NOTICES => self.notices.push(words),
+            _ => {}
+        }
+        Vec::new()
     }
 
     fn recording_failed(&mut self, cause: &str) -> Vec<Action> {

@@ -1,8 +1,9 @@
 //! From the target to the client: recorded first, then sent. What the target says between its bytes becomes events, in its place.
 
-use super::{Control, STDERR, report::Counts};
+use super::{Control, STDERR};
 use crate::{
     flow::{Gone, Lane, Piece, QueueReceiver},
+    live::LiveSession,
     recorder::{Recording, RecordingFailure},
     session::Event,
     upstream::TargetMark,
@@ -18,7 +19,9 @@ pub(super) struct Download {
     pub(super) client: Arc<ChannelWriteHalf<server::Msg>>,
     pub(super) incoming: QueueReceiver<TargetMark>,
     pub(super) gone: Gone,
-    pub(super) counts: Arc<Counts>,
+    pub(super) live: Arc<LiveSession>,
+    /// Whether whoever watches may see what comes.
+    pub(super) is_terminal: bool,
     /// The first answer that comes is about a terminal.
     pub(super) terminal_asked: bool,
 }
@@ -48,7 +51,10 @@ impl Download {
             Lane::Stderr => (Stream::Stderr, bytes.len()),
         };
         self.recording.bytes(stream, bytes.clone()).await.map_err(RecordingFailure::event)?;
-        self.counts.down(count);
+        self.live.counts.add_down(count);
+        if self.is_terminal {
+            self.live.show(&bytes);
+        }
         let send = async {
             match lane {
                 Lane::Main => self.client.data_bytes(bytes).await,

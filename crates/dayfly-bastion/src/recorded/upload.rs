@@ -1,9 +1,10 @@
 //! From the client to the target: recorded first, then sent.
 
-use super::{Control, report::Counts};
+use super::Control;
 use crate::{
     flow::{Piece, Pressure, QueueReceiver},
     handler::ClientMark,
+    live::LiveSession,
     recorder::Recording,
     session::Event,
 };
@@ -16,7 +17,7 @@ pub(super) struct Upload {
     pub(super) recording: Arc<Recording>,
     pub(super) target: Arc<ChannelWriteHalf<client::Msg>>,
     pub(super) queue: QueueReceiver<ClientMark>,
-    pub(super) counts: Arc<Counts>,
+    pub(super) live: Arc<LiveSession>,
     pub(super) download_pressure: Arc<Pressure>,
 }
 
@@ -30,7 +31,7 @@ impl Upload {
                     if let Err(failure) = self.recording.bytes(Stream::Stdin, bytes.clone()).await {
                         return self.control.event(failure.event());
                     }
-                    self.counts.up(bytes.len());
+                    self.live.counts.add_up(bytes.len());
                     // The window adjustment that this may wait for can stand behind output that nobody takes.
                     let starving = self.target.writable_packet_size().await < bytes.len();
                     if starving {

@@ -97,6 +97,11 @@ impl Gate {
         self.moved.notify_waiters();
     }
 
+    /// How long something has been on its way to the disk.
+    pub fn lag(&self) -> Duration {
+        self.lock().unsynced_since.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
     /// Nothing is recorded any more.
     pub fn fail(&self, failure: RecordingFailure) {
         self.failed.send_if_modified(|failed| {

@@ -234,6 +234,23 @@ fn a_target_that_says_no_or_goes_away_is_told() {
 }
 
 #[test]
+fn a_notice_reaches_a_terminal_now_or_when_it_opens_and_no_program() {
+    let notice = || Event::Noticed("soon\r\n".to_owned());
+    let mut typing = permitted(rules(&[Extension::PermitPty], None));
+    assert_eq!(typing.on(notice()), []);
+    typing.on(Event::TerminalRequested(terminal()));
+    typing.on(Event::TargetReady);
+    let actions = typing.on(Event::StartRequested(StartRequest::Shell));
+    assert!(matches!(&actions[..], [Action::Accept, Action::Tell(words), Action::Begin(_)] if words == "soon\r\n"), "{actions:?}");
+    assert_eq!(typing.on(notice()), [Action::Tell("soon\r\n".to_owned())]);
+    let mut program = permitted(rules(&[], None));
+    program.on(notice());
+    program.on(Event::TargetReady);
+    assert!(matches!(&program.on(Event::StartRequested(exec("true")))[..], [Action::Accept, Action::Begin(_)]));
+    assert_eq!(program.on(notice()), []);
+}
+
+#[test]
 fn row_13_a_recording_that_fails_ends_the_session_and_says_why() {
     let mut session = begun(exec("true"));
     let actions = session.on(Event::RecordingFailed("disk full".into()));
@@ -285,6 +302,7 @@ fn event() -> impl Strategy<Value = Event> {
         Just(Event::TargetClosed),
         Just(Event::TargetGone),
         Just(Event::RecordingFailed("full".to_owned())),
+        Just(Event::Noticed("soon\r\n".to_owned())),
         Just(Event::Terminated { reason: Reason::Revoked, message: "revoked".to_owned() }),
     ]
 }

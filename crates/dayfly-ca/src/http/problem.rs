@@ -154,6 +154,7 @@ fn status(reason: Reason) -> StatusCode {
         | Reason::TtlTooLong
         | Reason::NameNotEnrolled
         | Reason::DifferentPerson
+        | Reason::EndedByOperator
         | Reason::NotAllowed
         | Reason::HostKeyMismatch
         | Reason::SignInUnavailable
