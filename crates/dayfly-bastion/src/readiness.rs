@@ -92,7 +92,8 @@ mod tests {
     #[test]
     fn row_13_each_thing_that_is_wrong_is_told_alone_and_all_of_them_together() {
         let refusal = Refusal::new(Reason::CaUnavailable, "its end could not be kept", "");
-        let wrong: [(fn(&mut Vitals), &str); 6] = [
+        type Change = fn(&mut Vitals);
+        let wrong: [(Change, &str); 6] = [
             (|vitals| vitals.is_running = false, "being stopped"),
             (|vitals| vitals.free_bytes = Ok(999), "999 bytes left"),
             (|vitals| vitals.storable = Err("read-only file system".to_owned()), "read-only file system"),
