@@ -23,6 +23,9 @@ const MOST_PRINTED: u64 = 64 * 1024;
 /// How many lines may wait for their echo.
 const MOST_LINES: usize = 64;
 
+/// How many runs of characters are decided about at once, those that were taken back again included.
+const MOST_RUNS: usize = 32;
+
 /// What became of something that was typed.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Typed {
@@ -48,6 +51,8 @@ struct Line {
     runs: Vec<Run>,
     /// A further character belongs to the last run.
     is_running: bool,
+    /// The last run has grown since something of it was taken back.
+    has_grown: bool,
     characters: usize,
     ended: bool,
     last: Duration,
@@ -76,8 +81,7 @@ impl Typing {
         let mut decided = self.overdue(now);
         for c in text.chars() {
             let key = self.keys.key(c);
-            let is_full = self.lines.back().is_none_or(|line| line.ended || line.characters >= LONGEST_LINE);
-            if is_full {
+            if self.lines.back().is_none_or(Line::is_full) {
                 self.lines.push_back(Line::new(self.printed));
             }
             if let Some(line) = self.lines.back_mut() {
@@ -106,8 +110,8 @@ impl Typing {
             }
             self.view.print(c, self.printed);
             // What is shown may be moved apart again by what follows.
-            if self.lines.front().is_some_and(|line| line.runs.iter().any(|run| !run.found && run.text.last() == Some(&c))) {
-                self.look();
+            if let Some(line) = self.lines.front_mut() {
+                line.runs.iter_mut().filter(|run| !run.found).for_each(|run| run.found = self.view.ends_with(&run.text, line.since));
             }
         }
         while self.lines.front().is_some_and(|line| self.printed - line.since > MOST_PRINTED) {
@@ -154,9 +158,10 @@ impl Typing {
     }
 
     fn look(&mut self) {
-        let Some(line) = self.lines.front_mut() else { return };
+        let Some(line) = self.lines.front_mut().filter(|line| line.runs.iter().any(|run| !run.found)) else { return };
+        let shown = self.view.since(line.since);
         for run in line.runs.iter_mut().filter(|run| !run.found) {
-            run.found = self.view.shows(&run.text, line.since);
+            run.found = !run.text.is_empty() && shown.contains(&run.text.iter().collect::<String>());
         }
     }
 
@@ -169,7 +174,21 @@ impl Typing {
 
 impl Line {
     fn new(since: u64) -> Self {
-        Self { text: String::new(), runs: Vec::new(), is_running: false, characters: 0, ended: false, last: Duration::ZERO, since }
+        Self {
+            text: String::new(),
+            runs: Vec::new(),
+            is_running: false,
+            has_grown: false,
+            characters: 0,
+            ended: false,
+            last: Duration::ZERO,
+            since,
+        }
+    }
+
+    /// Whether what is typed next belongs to another one.
+    fn is_full(&self) -> bool {
+        self.ended || self.characters >= LONGEST_LINE || self.runs.len() >= MOST_RUNS
     }
 
     fn take(&mut self, now: Duration, c: char, key: Key) {
@@ -184,17 +203,24 @@ impl Line {
                 if let Some(run) = self.runs.last_mut() {
                     run.text.push(c);
                     run.found = false;
+                    self.has_grown = true;
                 }
             }
-            // What is taken back stays out of what must be shown, as far as it is known.
-            Key::Erase => {
-                if let Some(run) = self.runs.last_mut().filter(|_| self.is_running) {
-                    run.text.pop();
-                    run.found = false;
-                }
-            }
+            Key::Erase => self.take_back(),
             Key::End => self.ended = true,
             Key::Control => self.is_running = false,
+        }
+    }
+
+    /// A character is taken back: a password that was given up, perhaps. So what stood there must have been shown too.
+    fn take_back(&mut self) {
+        let Some(run) = self.runs.last_mut().filter(|_| self.is_running) else { return };
+        let before = Run { text: run.text.clone(), found: run.found };
+        run.text.pop();
+        run.found = false;
+        if std::mem::take(&mut self.has_grown) && !before.found {
+            let last = self.runs.len().saturating_sub(1);
+            self.runs.insert(last, before);
         }
     }
 }

@@ -63,6 +63,19 @@ fn row_39_what_is_not_echoed_is_unseen() {
 }
 
 #[test]
+fn row_39_a_password_that_is_taken_back_again_is_unseen() {
+    let taken_back = format!("hunter2{}\r", "\u{7f}".repeat(7));
+    assert_eq!(told(&[P("Password: "), T(&taken_back), P("\r\n")]), [unseen(&taken_back)], "all of it");
+    let slowly: Vec<Said<'_>> = [P("Password: ")].into_iter().chain("hunter2".split("").filter(|c| !c.is_empty()).map(T)).collect();
+    let slowly = [&slowly[..], &[T("\u{7f}"); 7], &[T("\u{3}"), P("\r\n$ ")]].concat();
+    assert_eq!(told(&slowly), [unseen(&format!("{}\u{3}", taken_back.trim_end()))], "key by key");
+    let another = format!("{}ls\r", taken_back.trim_end());
+    assert_eq!(told(&[P("Password: "), T(&another), P("ls\r\n")]), [unseen(&another)], "what comes after it is shown");
+    let shown = [T("lx"), P("lx"), T("\u{7f}"), P("\u{8} \u{8}"), T("\u{7f}"), P("\u{8} \u{8}"), T("\r"), P("\r\n")];
+    assert_eq!(told(&shown), [seen("lx\u{7f}\u{7f}\r")], "what was shown before");
+}
+
+#[test]
 fn a_password_between_commands_is_the_only_thing_unseen() {
     let session = [
         T("sudo id\r"),
@@ -104,6 +117,20 @@ fn what_waits_is_bounded() {
 
 fn typing_lines(many: &str) -> usize {
     (many.len() / LONGEST_LINE).min(MOST_LINES)
+}
+
+/// Looking for it in everything that is printed must not take long: whoever has a terminal chooses both.
+#[test]
+fn row_39_no_text_is_costly_to_look_for() {
+    let mut typing = Typing::new(0);
+    let (typed, printed) = ("b".repeat(LONGEST_LINE), format!("{}c", "b".repeat(LONGEST_LINE - 1)).repeat(48));
+    let began = std::time::Instant::now();
+    for _ in 0..2 {
+        typing.typed(Duration::ZERO, &typed);
+        typing.printed(Duration::ZERO, &printed);
+    }
+    // Minutes, if each character that is printed has all of the line looked through; a second otherwise, without any optimisation.
+    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
 }
 
 #[test]

@@ -3,6 +3,9 @@
 /// The longest line that is remembered, in characters.
 const LONGEST: usize = 4096;
 
+/// A control character, which is never shown.
+const ELSE: char = '\0';
+
 /// A line, wrapped at the terminal's width, and the cursor in it.
 #[derive(Debug)]
 pub(super) struct View {
@@ -39,10 +42,16 @@ impl View {
         };
     }
 
-    /// Whether `text` stands in the line in one piece, all of it printed after the character of number `since`.
-    pub(super) fn shows(&self, text: &[char], since: u64) -> bool {
-        !text.is_empty()
-            && self.cells.windows(text.len()).any(|cells| cells.iter().zip(text).all(|((c, number), t)| c == t && *number > since))
+    /// What stands in the line and was printed after the character of number `since`. In the place of all else is what nobody types.
+    pub(super) fn since(&self, since: u64) -> String {
+        self.cells.iter().map(|(c, number)| if *number > since { *c } else { ELSE }).collect()
+    }
+
+    /// Whether `text` stands before the cursor, all of it printed after the character of number `since`.
+    pub(super) fn ends_with(&self, text: &[char], since: u64) -> bool {
+        let before = self.cells.get(..self.at).unwrap_or_default();
+        let Some((_, cells)) = before.len().checked_sub(text.len()).and_then(|begin| before.split_at_checked(begin)) else { return false };
+        !text.is_empty() && cells.iter().zip(text).rev().all(|((c, number), t)| c == t && *number > since)
     }
 
     /// Prints a character of that number.
