@@ -55,7 +55,12 @@ pub struct RecordingWriter {
     latest: Duration,
     failure: Option<String>,
     sealer: Option<Sealer>,
+    /// What was typed unseen and is not told yet, by terminal. Encrypting costs as much for a letter as for a page, and whoever types chooses how much there is.
+    unseen: BTreeMap<u32, Unseen>,
 }
+
+/// How much of what was typed unseen in one terminal is held until the next [`RecordingWriter::tick`], in bytes.
+const MOST_UNSEEN: usize = 64 * 1024;
 
 /// Encrypts what was typed unseen, for whoever may know it. Text out; an error says why not.
 pub type Sealer = Box<dyn Fn(&[u8]) -> Result<String, String> + Send>;
@@ -108,6 +113,7 @@ impl RecordingWriter {
             latest: Duration::ZERO,
             failure: None,
             sealer: None,
+            unseen: BTreeMap::new(),
         })
     }
 
@@ -176,20 +182,21 @@ impl RecordingWriter {
         })
     }
 
-    /// Decides about what was typed and has waited long enough for its echo. To be called now and then while [`Self::is_waiting`].
+    /// Decides about what was typed and has waited long enough for its echo, and tells what was unseen. To be called now and then while [`Self::is_waiting`].
     pub fn tick(&mut self, elapsed: Duration) -> Result<(), RecordingError> {
         self.attempt(elapsed, |writer, elapsed| {
             let mut found = Vec::new();
             for (number, terminal) in &mut writer.terminals {
                 found.push((*number, terminal.tick(elapsed)?));
             }
-            found.into_iter().try_for_each(|(number, unseen)| writer.unseen(elapsed, number, unseen))
+            found.into_iter().try_for_each(|(number, unseen)| writer.unseen(elapsed, number, unseen))?;
+            writer.tell_unseen(elapsed)
         })
     }
 
-    /// Whether something that was typed waits to be decided about.
+    /// Whether something that was typed waits to be decided about, or to be told.
     pub fn is_waiting(&self) -> bool {
-        self.terminals.values().any(TerminalWriter::is_waiting)
+        !self.unseen.is_empty() || self.terminals.values().any(TerminalWriter::is_waiting)
     }
 
     /// Records that the terminal's size changed, in the terminal and as an event.
@@ -246,11 +253,23 @@ impl RecordingWriter {
 
     fn end_terminal(&mut self, elapsed: Duration, number: u32) -> Result<(), RecordingError> {
         let unseen = self.terminal(TerminalId(number))?.end(elapsed)?;
-        self.unseen(elapsed, number, unseen)
+        self.unseen(elapsed, number, unseen)?;
+        self.tell_unseen(elapsed)
     }
 
     fn unseen(&mut self, elapsed: Duration, terminal: u32, unseen: Vec<Unseen>) -> Result<(), RecordingError> {
-        for Unseen { channel, text } in unseen {
+        for more in unseen {
+            let held = self.unseen.entry(terminal).or_insert_with(|| Unseen { channel: more.channel, text: String::new() });
+            held.text.push_str(&more.text);
+            if held.text.len() >= MOST_UNSEEN {
+                self.tell_unseen(elapsed)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn tell_unseen(&mut self, elapsed: Duration) -> Result<(), RecordingError> {
+        for (terminal, Unseen { channel, text }) in std::mem::take(&mut self.unseen) {
             let sealed = self.sealer.as_ref().map(|seal| seal(text.as_bytes())).transpose().map_err(RecordingError::sealing)?;
             self.append(elapsed, &Event::Unseen { channel, terminal, bytes: text.len() as u64, sealed })?;
         }

@@ -130,11 +130,7 @@ impl Worker {
             }
             Err(error) => active.gate.fail(failure(error)),
         }
-        let size = active.writer.size();
-        let new = size.saturating_sub(std::mem::replace(&mut active.counted, size));
-        if let Err(passed) = self.quota.take(&active.person, new, size, Instant::now()) {
-            active.gate.fail(RecordingFailure::Over(passed.to_string()));
-        }
+        active.count(&self.quota);
     }
 
     fn sync(&mut self) {
@@ -146,6 +142,7 @@ impl Worker {
                 Ok(()) => active.gate.synced(asked),
                 Err(error) => active.gate.fail(failure(error)),
             }
+            active.count(&self.quota);
             // What was typed waits for its echo, and not for ever.
             if active.writer.is_waiting() {
                 self.unsynced.insert(session);
@@ -179,6 +176,15 @@ impl Worker {
 }
 
 impl Active {
+    /// Tells the quota how much was written, and has the session end if it is too much.
+    fn count(&mut self, quota: &Quota) {
+        let size = self.writer.size();
+        let new = size.saturating_sub(std::mem::replace(&mut self.counted, size));
+        if let Err(passed) = quota.take(&self.person, new, size, Instant::now()) {
+            self.gate.fail(RecordingFailure::Over(passed.to_string()));
+        }
+    }
+
     fn write(&mut self, elapsed: Duration, work: Work) -> Result<(), RecordingError> {
         let channel = CHANNEL;
         self.latest = (elapsed, Instant::now());

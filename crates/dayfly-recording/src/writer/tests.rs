@@ -123,6 +123,8 @@ fn row_39_what_is_typed_unseen_is_counted_and_reaches_no_file_in_clear() {
     assert!(writer.is_waiting());
     assert!(contents(writer.dir()).values().all(|bytes| !String::from_utf8_lossy(bytes).contains("hunter2")), "while it waits");
     writer.terminal_output(terminal, ms(2), b"\r\n$ ").unwrap();
+    assert!(writer.is_waiting(), "to be told");
+    writer.tick(ms(2)).unwrap();
     writer.seal_unseen_with(Box::new(|bytes| Ok(format!("sealed {}", bytes.len()))));
     writer.terminal_input(terminal, ms(3), b"swordfish\r").unwrap();
     writer.tick(ms(2000)).unwrap();
@@ -137,6 +139,27 @@ fn row_39_what_is_typed_unseen_is_counted_and_reaches_no_file_in_clear() {
         assert!(!text.contains("hunter2") && !text.contains("swordfish"), "{name}");
     }
     crate::verify(&finished.dir, crate::examples::check).unwrap();
+}
+
+#[test]
+fn row_39_a_flood_of_unseen_lines_is_sealed_a_few_times_only() {
+    let root = tempdir().unwrap();
+    let mut writer = writer(root.path());
+    let terminal = writer.open_terminal(ms(0), 0, "xterm", 80, 24).unwrap();
+    let sealed = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counted = sealed.clone();
+    writer.seal_unseen_with(Box::new(move |_| {
+        counted.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        Ok("sealed".to_owned())
+    }));
+    for _ in 0..100 {
+        writer.terminal_input(terminal, ms(1), &b"a\r".repeat(1000)).unwrap();
+    }
+    writer.tick(ms(2000)).unwrap();
+    let dir = finish(writer).unwrap().dir;
+    let bytes: u64 =
+        events(&dir).iter().filter_map(|line| if let Event::Unseen { bytes, .. } = line.event { Some(bytes) } else { None }).sum();
+    assert_eq!((bytes, sealed.load(std::sync::atomic::Ordering::SeqCst)), (200_000, 4), "each of 64 KiB, and the rest");
 }
 
 #[test]
