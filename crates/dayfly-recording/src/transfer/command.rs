@@ -2,6 +2,9 @@
 
 use crate::event::Name;
 
+/// Where systems keep their programs, and where nobody but root can put one.
+const SYSTEM: [&[u8]; 5] = [b"/bin/", b"/usr/", b"/opt/", b"/nix/store/", b"/run/current-system/"];
+
 /// A command that carries files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Command {
@@ -20,11 +23,12 @@ impl Command {
     pub(super) fn of(line: &[u8]) -> Option<Self> {
         let words = words(line)?;
         let (program, arguments) = words.split_first()?;
-        let name = program.rsplit(|byte| *byte == b'/').next().unwrap_or(program);
-        match name {
+        match program_name(program)? {
             b"sftp-server" => Some(Self::Sftp),
-            b"internal-sftp" if name == program.as_slice() => Some(Self::Sftp),
+            b"internal-sftp" if !program.contains(&b'/') => Some(Self::Sftp),
             b"scp" => scp(arguments),
+            // A daemon does whatever its configuration says, which may be the client's.
+            b"rsync" if arguments.iter().any(|word| word == b"--daemon") => None,
             b"rsync" if arguments.first().is_some_and(|first| first == b"--server") => {
                 let sends = arguments.get(1).is_some_and(|second| second == b"--sender");
                 Some(Self::Rsync { sends, arguments: arguments.iter().map(|word| Name::new(word.as_slice())).collect() })
@@ -32,6 +36,16 @@ impl Command {
             _ => None,
         }
     }
+}
+
+/// The last part of a program's path, if it is looked up by name or lies where the system's programs do. What people put elsewhere may be anything.
+fn program_name(program: &[u8]) -> Option<&[u8]> {
+    let is_plain = program.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_-./+".contains(byte));
+    let mut parts = program.rsplit(|byte| *byte == b'/');
+    let name = parts.next()?;
+    let is_by_name = name.len() == program.len();
+    let is_the_systems = SYSTEM.iter().any(|place| program.starts_with(place)) && parts.all(|part| part != b"..");
+    (is_plain && (is_by_name || is_the_systems)).then_some(name)
 }
 
 /// `-t` or `-f`, among the options that have no values, before the names.
@@ -72,7 +86,9 @@ fn words(line: &[u8]) -> Option<Vec<Vec<u8>>> {
                         end if end == byte => break,
                         // Some shells find their history in quotes too.
                         b'!' => return None,
-                        b'$' | b'`' | b'\\' if byte == b'"' => return None,
+                        b'$' | b'`' if byte == b'"' => return None,
+                        // In simple quotes some shells take it as it is, and some escape with it.
+                        b'\\' => return None,
                         inside if is_control(inside) => return None,
                         inside => word.push(inside),
                     }
@@ -147,6 +163,15 @@ mod tests {
             "PATH=/tmp scp -t /srv",
             "bash -c 'scp -t /srv'",
             "./internal-sftp",
+            "/tmp/scp -t /srv",
+            "~/bin/scp -t /srv",
+            "bin/scp -t /srv",
+            "/usr/../tmp/scp -t /srv",
+            "/usr/{bin,../tmp}/scp -t /srv",
+            "X=/usr/bin/scp -t /srv",
+            "/home/mallory/sftp-server",
+            "scp -t 'a\\' 'b; bash #'",
+            "rsync --server --daemon --config=/tmp/mine .",
             "rsync a b",
             "rsync --daemon --server",
             "rsync --server -e 'x' . /srv; bash",
