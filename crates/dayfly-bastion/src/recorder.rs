@@ -31,8 +31,8 @@ use time::OffsetDateTime;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-/// What an event of a transfer weighs on the gate, in bytes.
-const EVENT_WEIGHT: usize = 256;
+/// What an event of a transfer weighs on the gate at least, in bytes.
+const LEAST_EVENT: usize = 256;
 
 /// A recording that is being begun.
 pub type Beginning<'a> = Pin<Box<dyn Future<Output = Result<Recording, RecordingFailure>> + Send + 'a>>;
@@ -84,9 +84,13 @@ impl Recording {
 
     /// Bytes of a stream, before they are passed on.
     pub async fn bytes(&self, stream: Stream, bytes: Bytes) -> Result<(), RecordingFailure> {
-        let done = self.watched.observe(stream, &bytes).inspect_err(|failure| self.gate.fail(failure.clone()))?;
-        // Many small requests make more to write than they are.
-        self.submit(bytes.len() + done.len() * EVENT_WEIGHT, Work::Bytes { stream, bytes, done }).await
+        if stream == Stream::Stdin {
+            self.watched.room().await;
+        }
+        let done = self.watched.observe(stream, &bytes).map_err(|failure| self.gate.failed(failure))?;
+        // Small requests make more to write than they are, and name what has long names by short handles.
+        let told: usize = done.iter().map(|event| event.length().max(LEAST_EVENT)).sum();
+        self.submit(bytes.len() + told, Work::Bytes { stream, bytes, done }).await
     }
 
     /// One side sends no more.

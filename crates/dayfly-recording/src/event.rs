@@ -14,6 +14,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 pub use exec::Exec;
 pub use name::{Name, NameError};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+use std::io;
 use time::OffsetDateTime;
 pub use transfer::{
     Attributes, Carried, Extent, OpenFlag, Rsync, ScpDone, ScpItem, ScpMessage, ScpResult, SftpAnswer, SftpClosed, SftpEnd, SftpOperation,
@@ -207,6 +208,28 @@ impl Event {
     /// The event for the end of `stream`, as [`crate::StreamTap::finish`] returns it.
     pub fn stream_end(channel: u32, stream: Stream, digest: StreamDigest) -> Self {
         Self::StreamEnd(StreamEnd { channel, stream, digest })
+    }
+
+    /// How much of its line it is, in bytes.
+    pub fn length(&self) -> usize {
+        let mut length = Length(0);
+        // What cannot be written is found when it is.
+        let _ = serde_json::to_writer(&mut length, self);
+        length.0
+    }
+}
+
+/// Counts what is written.
+struct Length(usize);
+
+impl io::Write for Length {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -21,8 +21,11 @@ use frame::{Frame, Framer};
 use packet::Fields;
 use std::collections::{BTreeMap, HashMap};
 
-/// How many requests may be without an answer. OpenSSH's clients have 64.
-pub const MOST_OUTSTANDING: usize = 4096;
+/// With so many requests without an answer, further ones should be held back. OpenSSH's clients have 64; others ask for a whole file at once.
+pub const MANY_OUTSTANDING: usize = 4096;
+
+/// How many requests may be without an answer: as many, and what fits into the bytes that come in one go.
+pub const MOST_OUTSTANDING: usize = 2 * MANY_OUTSTANDING;
 
 /// How many files and directories may be open.
 pub const MOST_OPEN: usize = 4096;
@@ -152,6 +155,11 @@ impl Sftp {
             }
             Ok(())
         })
+    }
+
+    /// Whether so much waits for an answer that no more should be asked now. What was passed on is answered without that.
+    pub fn is_behind(&self) -> bool {
+        self.pending.len() >= MANY_OUTSTANDING
     }
 
     /// The session is over: what was understood before an error, what is open, and how much of everything there was.

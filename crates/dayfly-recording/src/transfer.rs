@@ -67,6 +67,11 @@ impl Transfer {
         }
     }
 
+    /// Whether the client's next bytes should be held back until the target has answered some of what it was asked.
+    pub fn is_behind(&self) -> bool {
+        matches!(self, Self::Sftp(sftp) if sftp.is_behind())
+    }
+
     /// The channel is over: what there is left to tell.
     pub fn finish(self) -> Vec<Event> {
         match self {

@@ -58,11 +58,7 @@ impl Gate {
         });
         match waiting.await {
             Ok(outcome) => outcome,
-            Err(_) => {
-                let failure = RecordingFailure::Failed(format!("the disk has not taken anything for {} s", PATIENCE.as_secs()));
-                self.fail(failure.clone());
-                Err(failure)
-            }
+            Err(_) => Err(self.failed(RecordingFailure::Failed(format!("the disk has not taken anything for {} s", PATIENCE.as_secs())))),
         }
     }
 
@@ -110,6 +106,12 @@ impl Gate {
             first
         });
         self.moved.notify_waiters();
+    }
+
+    /// As [`Self::fail`]. Returns why: the first failure is the one that everybody hears of.
+    pub fn failed(&self, failure: RecordingFailure) -> RecordingFailure {
+        self.fail(failure);
+        self.failed.borrow().clone().unwrap_or_else(super::gone)
     }
 
     /// Returns when the recording has failed.

@@ -205,7 +205,7 @@ fn row_12_what_cannot_be_followed_is_an_error_and_stays_one() {
         ("a handle that is being closed", [handle(), vec![C([p(k::CLOSE, 2, &[&string("h")]), read(3, "h", 0, 1)].concat())]].concat()),
         ("more data than asked for", [handle(), vec![C(read(2, "h", 0, 1)), T(p(k::DATA, 2, &[&string("ab")]))]].concat()),
         ("data that does not fit", [handle(), vec![C(p(k::WRITE, 2, &[&string("h"), &[0; 8], &string("ab"), b"c"]))]].concat()),
-        ("too many questions", vec![C((0..=4096u32).flat_map(|id| p(k::STAT, id, &[&string("f")])).collect())]),
+        ("too many questions", vec![C((0..=MOST_OUTSTANDING as u32).flat_map(|id| p(k::STAT, id, &[&string("f")])).collect())]),
         ("too many files", vec![C((0..=4095u32).flat_map(|id| open(id, "f", 1)).collect()), C(open(4096, "f", 1))]),
         ("a name that is too long", vec![C(p(k::REMOVE, 1, &[&string(vec![b'a'; LONGEST_NAME + 1])]))]),
     ];
