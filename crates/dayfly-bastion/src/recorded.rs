@@ -39,7 +39,7 @@ use std::{
 };
 use target::Word;
 use timer::{Alarm, Timer};
-use tokio::{task::JoinSet, time::Sleep};
+use tokio::{sync::oneshot, task::JoinSet, time::Sleep};
 use tracing::Instrument;
 use upload::Upload;
 
@@ -339,6 +339,7 @@ impl Task {
         target::say(permitted.target.as_ref(), Word::Ask(plan)).await?;
         let (Some(target), Some(queue)) = (&mut permitted.target, self.client.take_queue()) else { return Err(Trouble::Target) };
         let Some(incoming) = target.incoming.take() else { return Err(Trouble::Target) };
+        let (terminal_asked, terminal_answer) = plan.terminal.as_ref().map(|_| oneshot::channel()).unzip();
         let upload = Upload {
             control: self.control.clone(),
             recording: permitted.recording.clone(),
@@ -346,6 +347,7 @@ impl Task {
             queue,
             live: permitted.seat.clone(),
             download_pressure: incoming.pressure().clone(),
+            terminal: terminal_answer,
         };
         let download = Download {
             control: self.control.clone(),
@@ -355,7 +357,7 @@ impl Task {
             gone: self.client.gone().clone(),
             live: permitted.seat.clone(),
             is_terminal: plan.terminal.is_some(),
-            terminal_asked: plan.terminal.is_some(),
+            terminal_asked,
         };
         self.pumps.spawn(upload.run().in_current_span());
         self.pumps.spawn(download.run().in_current_span());

@@ -129,7 +129,9 @@ impl Session {
             Event::LingeredEnough => self.lingered_enough(),
             Event::TargetReady => self.target_ready(),
             Event::TargetFailed(refusal) => self.refused(refusal),
-            Event::TerminalDeclined => self.tell_now("the target gives no terminal"),
+            Event::TerminalDeclined => {
+                self.declined("terminal", "ask for none (ssh -T), or ask whoever runs the target what its sshd allows")
+            }
             Event::StartDeclined => self.start_declined(),
             Event::TargetEof => self.target_eof(),
             Event::TargetExited(exit) => self.target_exited(exit),
@@ -278,15 +280,16 @@ impl Session {
     }
 
     fn start_declined(&mut self) -> Vec<Action> {
+        let what = self.start.as_ref().map_or_else(|| "start".to_owned(), |start| start.to_string());
+        self.declined(&what, "ask whoever runs the target what its sshd allows")
+    }
+
+    /// What goes on without a terminal that was asked for would be recorded as if one showed it.
+    fn declined(&mut self, what: &str, remedy: &str) -> Vec<Action> {
         if self.target != Target::Begun {
             return Vec::new();
         }
-        let what = self.start.as_ref().map_or_else(|| "start".to_owned(), |start| start.to_string());
-        let refusal = Refusal::new(
-            Reason::TargetUnavailable,
-            format!("the target does not give a {what}"),
-            "ask whoever runs the target what its sshd allows",
-        );
+        let refusal = Refusal::new(Reason::TargetUnavailable, format!("the target does not give a {what}"), remedy);
         self.tell_and_end(&refusal, Outcome::Refused)
     }
 
@@ -337,10 +340,6 @@ impl Session {
     /// Something other than the two sides ended it.
     fn failed(&mut self, outcome: Outcome, reason: Reason, message: &str) -> Vec<Action> {
         self.tell_and_end(&Refusal::new(reason, message, ""), outcome)
-    }
-
-    fn tell_now(&mut self, note: &str) -> Vec<Action> {
-        if self.target == Target::Begun { vec![Action::Tell(format!("dayfly: {note}\r\n"))] } else { Vec::new() }
     }
 
     fn tell_and_end(&mut self, refusal: &Refusal, outcome: Outcome) -> Vec<Action> {

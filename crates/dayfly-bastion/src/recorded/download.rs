@@ -12,6 +12,7 @@ use bytes::Bytes;
 use dayfly_recording::Stream;
 use russh::{ChannelWriteHalf, server};
 use std::sync::Arc;
+use tokio::sync::oneshot;
 
 pub(super) struct Download {
     pub(super) control: Arc<Control>,
@@ -22,8 +23,8 @@ pub(super) struct Download {
     pub(super) live: Arc<LiveSession>,
     /// Whether whoever watches may see what comes.
     pub(super) is_terminal: bool,
-    /// The first answer that comes is about a terminal.
-    pub(super) terminal_asked: bool,
+    /// The first answer that comes is about a terminal, if one was asked for. Told when it is given.
+    pub(super) terminal_asked: Option<oneshot::Sender<()>>,
 }
 
 impl Download {
@@ -70,14 +71,14 @@ impl Download {
 
     fn meaning(&mut self, mark: TargetMark) -> Option<Event> {
         Some(match mark {
-            TargetMark::Answer(granted) => {
-                let about_terminal = std::mem::take(&mut self.terminal_asked);
-                match (granted, about_terminal) {
-                    (true, _) => return None,
-                    (false, true) => Event::TerminalDeclined,
-                    (false, false) => Event::StartDeclined,
+            TargetMark::Answer(granted) => match (granted, self.terminal_asked.take()) {
+                (true, about_terminal) => {
+                    about_terminal.map(|given| given.send(()));
+                    return None;
                 }
-            }
+                (false, Some(_)) => Event::TerminalDeclined,
+                (false, None) => Event::StartDeclined,
+            },
             TargetMark::Eof => Event::TargetEof,
             TargetMark::Exit(exit) => Event::TargetExited(exit),
             TargetMark::Close => Event::TargetClosed,

@@ -11,6 +11,7 @@ use crate::{
 use dayfly_recording::Stream;
 use russh::{ChannelWriteHalf, client};
 use std::sync::Arc;
+use tokio::sync::oneshot;
 
 pub(super) struct Upload {
     pub(super) control: Arc<Control>,
@@ -19,11 +20,19 @@ pub(super) struct Upload {
     pub(super) queue: QueueReceiver<ClientMark>,
     pub(super) live: Arc<LiveSession>,
     pub(super) download_pressure: Arc<Pressure>,
+    /// Told when the target has given the terminal that was asked for, if one was.
+    pub(super) terminal: Option<oneshot::Receiver<()>>,
 }
 
 impl Upload {
     /// Runs until the client is gone and everything it had sent is delivered. After its end of input too: the queue is what tells that it has left.
     pub(super) async fn run(mut self) {
+        // What is typed into a terminal is shown by it. If there is none, nobody would know what was typed: it must not arrive.
+        if let Some(given) = self.terminal.take()
+            && given.await.is_err()
+        {
+            return;
+        }
         while let Some(piece) = self.queue.take().await {
             match piece {
                 Piece::Mark(ClientMark::Eof) => self.control.event(Event::ClientEof),

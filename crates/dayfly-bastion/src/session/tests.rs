@@ -227,6 +227,9 @@ fn a_target_that_says_no_or_goes_away_is_told() {
     let mut declined = begun(StartRequest::Subsystem("sftp".into()));
     let actions = declined.on(Event::StartDeclined);
     assert!(words(&actions).contains("sftp"), "{actions:?}");
+    let mut dark = begun(exec("bash"));
+    let actions = dark.on(Event::TerminalDeclined);
+    assert!(words(&actions).contains("does not give a terminal") && ending(&actions).outcome == Outcome::Refused, "{actions:?}");
     let mut gone = begun(exec("true"));
     let actions = gone.on(Event::TargetGone);
     assert_eq!(ending(&actions).outcome, Outcome::TargetGone);

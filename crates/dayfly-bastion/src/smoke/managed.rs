@@ -1,3 +1,5 @@
+//! What operators set, see and end, and how clients fare then.
+
 use super::{
     client::{finish, run, start},
     *,
@@ -165,6 +167,21 @@ async fn an_operator_sees_a_terminal_and_ends_its_session_with_a_message() {
     let ended = house.ended().await;
     assert_eq!((ended.reason, ended.facts["ended_by_uid"].as_str()), (Some(Reason::EndedByOperator), "7"));
     assert!(house.bastion.live.sessions().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn row_12_without_the_terminal_that_was_asked_for_nothing_typed_arrives() {
+    let house = House::open().await;
+    let alice = Person::certified(&house.authority, "alice", &["deploy@db1"]);
+    let connection = house.log_in("deploy@db1", &alice).await.unwrap();
+    let mut channel = connection.channel_open_session().await.unwrap();
+    channel.request_pty(true, "declined", 80, 24, 0, 0, &[]).await.unwrap();
+    channel.exec(true, "cat").await.unwrap();
+    channel.data_bytes("hidden").await.unwrap();
+    let seen = expect(&mut channel, "does not give a terminal (target_unavailable)").await;
+    assert!(!seen.contains("hidden"), "{seen}");
+    let ended = house.ended().await;
+    assert_eq!((ended.facts["ending"].as_str(), ended.facts["bytes_in"].as_str()), ("refused", "0"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
