@@ -67,6 +67,7 @@ pub fn reload(path: &Path, began_with: &Config, current: &watch::Sender<Arc<Sett
         ("recordings", config.recordings == began_with.recordings),
         ("ca", config.ca_url == began_with.ca_url && config.ca_pin == began_with.ca_pin),
         ("metrics", config.metrics == began_with.metrics),
+        ("recording", config.recording == began_with.recording),
         ("limits.refresh", config.limits.refresh == began_with.limits.refresh),
     ]
     .into_iter()
