@@ -8,7 +8,10 @@ use dayfly_tests::{
     terminal::Terminal,
 };
 use serde_json::Value;
-use std::fs;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 #[test]
 fn sftp_is_recorded_as_what_it_does() -> Result<()> {
@@ -90,29 +93,37 @@ fn row_12_what_cannot_be_followed_ends_the_session_and_does_not_reach_the_target
     Ok(())
 }
 
-/// What each of these reads, the terminal does not show: the shell's own `read -s`, Python's `getpass` and a program that turns the echo off itself.
+/// What each of these reads, the terminal does not show: the shell's own `read -s`, Python's `getpass`, a program that turns the echo off itself, and a password
+/// that is taken back letter by letter.
 #[test]
-fn row_39_what_is_typed_unseen_is_counted_and_nowhere_in_clear() -> Result<()> {
-    let stack = Stack::own()?;
+fn row_39_what_is_typed_unseen_is_sealed_and_nowhere_in_clear() -> Result<()> {
+    let mut stack = Stack::own()?;
+    configure(&mut stack, "unseen_input_key = \"age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p\"")?;
     record_input(&stack)?;
     let alice = Client::new(&stack, "ALICE")?;
     let serial = fresh_role(&alice, "typist")?;
-    let mut terminal = Terminal::open(alice.openssh("ssh").args(["-tt", "db1", "bash --norc --noprofile"]), 24, 80)?;
-    terminal.send("PS1='ready> '\r")?;
+    let mut terminal = Terminal::open(alice.openssh("ssh").args(["-tt", "db1", "bash --norc --noprofile"]), 24, 200)?;
+    // Spelt so that no echo of a command looks like what it prints.
+    terminal.send("PS1='rea''dy> '\r")?;
     terminal.expect("ready> ")?;
     let type_in = |terminal: &mut Terminal, line: &str| -> Result<()> {
         terminal.send(line)?;
         terminal.expect(line)?;
         terminal.send("\r")
     };
-    for (command, secret) in [
-        ("read -s -p 'secret: ' x; echo", "first-secret"),
-        ("stty -echo; printf 'secret: '; read -r x; stty echo; echo", "second-secret"),
-        ("python3 -c 'import getpass; getpass.getpass(\"secret: \")'", "third-secret"),
+    let secrets = ["first-secret", "second-secret", "third-secret", "fourth-secret", "fifth-secret"];
+    let [first, second, third, fourth, fifth] = secrets;
+    let taken_back = format!("{fourth}{}", "\u{7f}".repeat(fourth.len()));
+    for (command, typed) in [
+        ("read -s -p 'sec''ret: ' x; echo", first),
+        ("stty -echo; printf 'sec''ret: '; read -r x; stty echo; echo", second),
+        ("python3 -c 'import getpass; getpass.getpass(\"sec\" \"ret: \")'", third),
+        ("read -s -p 'sec''ret: ' x; echo", &taken_back),
+        ("stty -echo; printf 'sec''ret: '; bash -c 'read -r x; eval \"$x\"'; stty echo; echo", &format!(": {fifth}")),
     ] {
         type_in(&mut terminal, command)?;
         terminal.expect("secret: ")?;
-        terminal.send(&format!("{secret}\r"))?;
+        terminal.send(&format!("{typed}\r"))?;
         terminal.expect("ready> ")?;
     }
     type_in(&mut terminal, "echo $((6*7))")?;
@@ -120,27 +131,52 @@ fn row_39_what_is_typed_unseen_is_counted_and_nowhere_in_clear() -> Result<()> {
     terminal.send("\u{4}")?;
     terminal.end()?;
     let events = events(&stack, serial, 1)?;
+    let unseen: Vec<&Value> = events.iter().filter(|event| event["event"] == "unseen").collect();
+    assert!(
+        unseen.iter().all(|event| event["sealed"].as_str().is_some_and(|text| text.starts_with("-----BEGIN AGE ENCRYPTED"))),
+        "{unseen:?}"
+    );
     // An echo that a busy machine is slow to show may be counted too.
-    assert!(events.iter().filter(|event| event["event"] == "unseen").count() >= 3, "{events:?}");
+    let bytes: u64 = unseen.iter().filter_map(|event| event["bytes"].as_u64()).sum();
+    assert!(bytes >= secrets.concat().len() as u64, "{unseen:?}");
     let cast = stack.casts()?.into_iter().find(|cast| cast.contains("\"i\"")).context("what is typed is recorded")?;
     assert!(cast.lines().any(|line| line.contains("\"i\"") && line.contains("echo $((6*7))")), "{cast}");
-    for recording in stack.recordings("events.ndjson")? {
-        for file in fs::read_dir(&recording)? {
-            let text = String::from_utf8_lossy(&fs::read(file?.path())?).into_owned();
-            assert!(!["first-secret", "second-secret", "third-secret"].iter().any(|secret| text.contains(secret)), "{text}");
+    // Recordings, traces, the log, what waits for the CA.
+    for file in files_below(stack.directory())? {
+        let content = fs::read(&file)?;
+        for secret in secrets {
+            assert!(!content.windows(secret.len()).any(|window| window == secret.as_bytes()), "{secret} is in {}", file.display());
         }
     }
     Ok(())
 }
 
+fn files_below(directory: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        match entry.file_type()? {
+            kind if kind.is_dir() => files.extend(files_below(&entry.path())?),
+            kind if kind.is_file() => files.push(entry.path()),
+            _ => {}
+        }
+    }
+    Ok(files)
+}
+
+/// Adds to `[recording]` of the bastion.
+fn configure(stack: &mut Stack, line: &str) -> Result<()> {
+    let config = stack.path("DAYFLY_BASTION_CONFIG")?.to_owned();
+    fs::write(&config, format!("{}\n[recording]\n{line}\n", fs::read_to_string(&config)?))?;
+    stack.restart("bastion")
+}
+
 #[test]
 fn row_39_a_flood_ends_itself_with_words() -> Result<()> {
     let mut stack = Stack::own()?;
-    let config = stack.path("DAYFLY_BASTION_CONFIG")?.to_owned();
-    fs::write(&config, fs::read_to_string(&config)? + "\n[recording]\nsession_bytes = 3_000_000\n")?;
-    stack.restart("bastion")?;
+    configure(&mut stack, "session_bytes = 3_000_000")?;
     let alice = Client::new(&stack, "ALICE")?;
-    fresh(&alice)?;
+    let serial = fresh(&alice)?;
     let mut neighbour = Terminal::open(alice.openssh("ssh").args(["-tt", "db1", "echo up; read -r line; echo \"<$line>\""]), 24, 80)?;
     neighbour.expect("up")?;
     let ended = run(alice.openssh("ssh").args(["-tt", "db1", "yes flood"]), b"")?;
@@ -150,6 +186,13 @@ fn row_39_a_flood_ends_itself_with_words() -> Result<()> {
     neighbour.send("still here\n")?;
     neighbour.expect("<still here>")?;
     neighbour.end()?;
+    // What was recorded of it is sealed, and tells how it ended.
+    let ended = events(&stack, serial, 2)?.into_iter().filter(|event| event["event"] == "end" && event["outcome"] == "terminated");
+    assert_eq!(ended.count(), 1);
+    let manifests = stack.recordings("manifest.json")?;
+    let sizes = manifests.iter().map(|directory| Ok(fs::metadata(directory.join("terminal-0.cast"))?.len()));
+    let largest = sizes.collect::<Result<Vec<u64>>>()?.into_iter().max().context("both are sealed")?;
+    assert!((3_000_000..12_000_000).contains(&largest), "{largest}");
     Ok(())
 }
 
