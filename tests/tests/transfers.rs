@@ -75,6 +75,68 @@ fn scp_is_recorded_file_by_file_with_both_protocols() -> Result<()> {
 }
 
 #[test]
+fn what_scp_and_sftp_cannot_carry_is_told_and_nothing_else_is_lost() -> Result<()> {
+    let stack = Stack::shared()?;
+    let alice = Client::new(stack, "ALICE")?;
+    let serial = fresh(&alice)?;
+    let (here, there) = (tempfile::tempdir()?, tempfile::tempdir()?);
+    let (good, far) = (here.path().join("good"), there.path().display().to_string());
+    fs::write(&good, b"good")?;
+    fs::write(there.path().join("far"), b"far")?;
+    for protocol in ["-O", "-s"] {
+        // It fails with the first name and goes on with the second.
+        let into = here.path().join(format!("into{protocol}"));
+        fs::create_dir(&into)?;
+        let down = run(alice.openssh("scp").arg(protocol).args([&format!("db1:{far}/none"), &format!("db1:{far}/far")]).arg(&into), b"")?;
+        assert!(down.code() != Some(0) && down.stderr.contains("No such file"), "{protocol}: {}", down.stderr);
+        assert_eq!(fs::read(into.join("far"))?, b"far");
+        let nowhere = run(alice.openssh("scp").arg(protocol).arg(&good).arg(format!("db1:{far}/no/where")), b"")?;
+        assert!(nowhere.code() != Some(0) && nowhere.stderr.contains("No such file"), "{protocol}: {}", nowhere.stderr);
+        run(alice.openssh("scp").arg(protocol).arg(&good).arg(format!("db1:{far}/")), b"")?.success()?;
+        assert_eq!(fs::read(there.path().join("good"))?, b"good");
+        fs::remove_file(there.path().join("good"))?;
+    }
+    let events = events(stack, serial, 6)?;
+    assert!(events.iter().all(|event| event["event"] != "end" || event["outcome"] != "recording_failed"), "{events:?}");
+    assert!(events.iter().any(|event| event["event"] == "scp_message" && event["side"] == "target"), "{events:?}");
+    Ok(())
+}
+
+#[test]
+fn rsync_carries_trees_and_changes_and_is_recorded_by_its_arguments() -> Result<()> {
+    let stack = Stack::shared()?;
+    let alice = Client::new(stack, "ALICE")?;
+    let serial = fresh(&alice)?;
+    let (here, there) = (tempfile::tempdir()?, tempfile::tempdir()?);
+    let (tree, far) = (here.path().join("tree"), there.path().join("far"));
+    fs::create_dir_all(tree.join("be low"))?;
+    let mut content: Vec<u8> = (0..200_000_u32).flat_map(u32::to_be_bytes).collect();
+    fs::write(tree.join("be low/large"), &content)?;
+    fs::write(tree.join("gone"), b"soon")?;
+    let rsync = |from: String, to: String| {
+        let ssh = format!("ssh -F '{}'", alice.directory().join("ssh_config").display());
+        run(std::process::Command::new("rsync").args(["--archive", "--delete", "--checksum", "--rsh", &ssh, &from, &to]), b"")?.success()
+    };
+    let (local, remote) = (format!("{}/", tree.display()), format!("db1:{}/", far.display()));
+    rsync(local.clone(), remote.clone())?;
+    // Only what differs crosses now.
+    content.splice(1000..1004, *b"more and more");
+    fs::write(tree.join("be low/large"), &content)?;
+    fs::remove_file(tree.join("gone"))?;
+    rsync(local, remote.clone())?;
+    assert!(fs::read(far.join("be low/large"))? == content && !far.join("gone").exists());
+    let back = here.path().join("back");
+    rsync(remote, format!("{}/", back.display()))?;
+    assert!(fs::read(back.join("be low/large"))? == content);
+    let events = events(stack, serial, 3)?;
+    let started: Vec<&Value> = events.iter().filter(|event| event["event"] == "rsync").collect();
+    assert_eq!((started.len(), started.iter().filter(|event| event["sends"] == true).count()), (3, 1), "{started:?}");
+    assert!(started.iter().all(|event| event["arguments"].to_string().contains(&far.display().to_string())), "{started:?}");
+    assert!(events.iter().all(|event| event["event"] == "stderr" || event["data"].is_null()), "contents are not kept");
+    Ok(())
+}
+
+#[test]
 fn row_12_what_cannot_be_followed_ends_the_session_and_does_not_reach_the_target() -> Result<()> {
     let stack = Stack::shared()?;
     let alice = Client::new(stack, "ALICE")?;
