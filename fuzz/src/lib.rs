@@ -14,6 +14,12 @@ use dayfly_core::{
     signer::{SeedSigner, Signer},
     target::Inventory,
 };
+use dayfly_recording::{
+    Event,
+    scp::Scp,
+    sftp::Sftp,
+    typed::{Typed, Typing},
+};
 use serde::Deserialize;
 use ssh_key::{Certificate, PublicKey, SshSig, public::KeyData};
 use std::{
@@ -26,15 +32,18 @@ use std::{
 pub type Target = fn(&[u8]);
 
 /// All of them, by name. A folder of `corpora/` belongs to each.
-pub const TARGETS: [(&str, Target); 8] = [
+pub const TARGETS: [(&str, Target); 11] = [
     ("certificate", certificate),
     ("key_id", key_id),
     ("krl", krl),
     ("names", names),
     ("request", request),
     ("roles", roles),
+    ("scp", scp),
+    ("sftp", sftp),
     ("signed_certificate", signed_certificate),
     ("sshsig", sshsig),
+    ("typed", typed),
 ];
 
 /// When certificates are looked at: that of the corpus of bad ones.
@@ -162,4 +171,92 @@ pub fn request(data: &[u8]) {
     if let Ok(request) = CertificateRequest::new(asked.role, asked.targets, asked.ttl, asked.reason, key) {
         assert!(request.reason.is_none_or(|reason| reason.len() <= 2000 && !reason.contains('\n')));
     }
+}
+
+/// Two sides that speak in turn: a byte says who and how much, and that much follows.
+fn turns(mut data: &[u8]) -> impl Iterator<Item = (bool, &[u8])> {
+    std::iter::from_fn(move || {
+        let (first, rest) = data.split_first()?;
+        let (part, rest) = rest.split_at_checked(usize::from(first & 0x7f)).unwrap_or((rest, &[]));
+        data = rest;
+        Some((first & 0x80 == 0, part))
+    })
+}
+
+/// What is told is the same wherever bytes are cut, up to where it cannot be followed, and can be read again.
+fn told_alike<E: PartialEq + std::fmt::Debug>(whole: (Vec<Event>, Option<E>), cut: (Vec<Event>, Option<E>)) {
+    assert_eq!(whole, cut, "the chunks matter");
+    for event in whole.0 {
+        let Ok(line) = serde_json::to_vec(&event) else { unreachable!("an event that cannot be written") };
+        assert!(serde_json::from_slice(&line).is_ok_and(|read: Event| read == event), "an event that is read otherwise");
+    }
+}
+
+/// SFTP, both ways.
+pub fn sftp(data: &[u8]) {
+    let follow = |most: usize| {
+        let (mut sftp, mut told, mut error) = (Sftp::new(0), Vec::new(), None);
+        for (from_client, part) in turns(data) {
+            for piece in part.chunks(most) {
+                match if from_client { sftp.from_client(piece) } else { sftp.from_target(piece) } {
+                    Ok(events) => told.extend(events),
+                    Err(lost) => error = error.or(Some(lost)),
+                }
+            }
+        }
+        told.extend(sftp.finish());
+        (told, error)
+    };
+    told_alike(follow(usize::MAX), follow(1));
+}
+
+/// The old protocol of `scp`, both ways; the first byte says which way the files go.
+pub fn scp(data: &[u8]) {
+    let Some((direction, data)) = data.split_first() else { return };
+    let follow = |most: usize| {
+        let (mut scp, mut told, mut error) = (if direction & 1 == 0 { Scp::upload(0) } else { Scp::download(0) }, Vec::new(), None);
+        for (from_client, part) in turns(data) {
+            for piece in part.chunks(most) {
+                match if from_client { scp.from_client(piece) } else { scp.from_target(piece) } {
+                    Ok(events) => told.extend(events),
+                    Err(lost) => error = error.or(Some(lost)),
+                }
+            }
+        }
+        told.extend(scp.finish());
+        (told, error)
+    };
+    told_alike(follow(usize::MAX), follow(1));
+}
+
+/// What is typed and printed, in turn. Nothing that was typed is lost, and nothing is called seen that was never printed.
+pub fn typed(data: &[u8]) {
+    let mut typing = Typing::new(20);
+    let (mut now, mut told) = (std::time::Duration::ZERO, Vec::new());
+    let (mut keys, mut printed) = (String::new(), std::collections::BTreeSet::new());
+    for (is_typed, part) in turns(data) {
+        let text = String::from_utf8_lossy(part);
+        now += std::time::Duration::from_millis(part.len() as u64 * 8);
+        told.extend(if is_typed {
+            keys.push_str(&text);
+            typing.typed(now, &text)
+        } else {
+            printed.extend(text.chars());
+            typing.printed(now, &text)
+        });
+    }
+    told.extend(typing.finish());
+    let mut all = String::new();
+    for typed in told {
+        match typed {
+            Typed::Unseen(text) => all.push_str(&text),
+            Typed::Seen(text) => {
+                // Those that a terminal echoes as they are, where no sequence of a key can hide them.
+                let is_plain = !text.contains(['\u{1b}', '\u{8}', '\u{7f}']) && !keys.contains('\u{1b}');
+                assert!(!is_plain || text.chars().all(|c| c.is_control() || printed.contains(&c)), "seen without being shown");
+                all.push_str(&text);
+            }
+        }
+    }
+    assert_eq!(all, keys, "lost or invented");
 }

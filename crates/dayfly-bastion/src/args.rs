@@ -1,6 +1,6 @@
 //! The command line's grammar.
 
-use crate::commands::{check, completions, key, serve};
+use crate::commands::{check, completions, end, key, serve, sessions, watch};
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -30,9 +30,19 @@ pub enum Command {
     /// Check the configuration, the keys, the directories, and what the CA thinks of this bastion
     #[command(after_help = check::EXIT_CODES)]
     Check(check::Check),
-    /// Serve, until SIGTERM or SIGINT; sessions may then go on for as long as `limits.drain` says. SIGHUP asks the CA what changed
+    /// Serve, until SIGTERM or SIGINT; sessions may then go on for as long as `limits.drain` says. SIGHUP reads limits, penalties, banner and message of the
+    /// day again, and asks the CA what changed
     #[command(after_help = EXIT_CODES)]
     Serve(serve::Serve),
+    /// List the sessions that run through the bastion on this host, as its user or as root
+    #[command(after_help = EXIT_CODES)]
+    Sessions(sessions::Sessions),
+    /// End one of them: its recording is sealed, and the log tells that it was ended here
+    #[command(after_help = EXIT_CODES)]
+    End(end::End),
+    /// Watch what a recorded terminal shows, as text. The log tells that it was watched
+    #[command(after_help = EXIT_CODES)]
+    Watch(watch::Watch),
     /// Print the public half of the key that the bastion is enrolled by; make the key if there is none
     #[command(after_help = EXIT_CODES)]
     Key(key::Key),

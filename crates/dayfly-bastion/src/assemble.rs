@@ -10,9 +10,14 @@ use crate::{
     inner::InnerHosts,
     interrupted,
     life::Life,
-    listener::Listener,
-    recorder::FileRecorder,
+    listener::{self, Listener},
+    metrics::{Exposition, Metrics},
+    monitor::{Monitor, Subject},
+    operator::{OperatorSocket, socket_path},
+    recorder::{self, FileRecorder},
+    settings::Settings,
     spool::{Spool, SpoolFile},
+    vitals::{DiskReserve, Observer},
     watch::InventoryWatch,
 };
 use anyhow::{Context, bail};
@@ -22,10 +27,12 @@ use dayfly_core::signed_request::Purpose;
 use ssh_key::PrivateKey;
 use std::{
     fs::{File, OpenOptions, TryLockError},
+    net::SocketAddr,
     os::unix::fs::OpenOptionsExt,
     path::Path,
     sync::Arc,
 };
+use tokio::{net::TcpListener, sync::watch};
 
 /// Everything that a running bastion consists of.
 pub struct Assembled {
@@ -33,6 +40,12 @@ pub struct Assembled {
     pub bastion: Arc<Bastion>,
     /// What they come in by.
     pub listener: Listener,
+    /// What tells operators how it is, if it does.
+    pub monitor: Option<Monitor>,
+    /// What operators order by.
+    pub operator: OperatorSocket,
+    /// What is in force of what can be read anew.
+    pub settings: watch::Sender<Arc<Settings>>,
     /// What keeps targets and revocations fresh.
     pub inventory: InventoryWatch,
     /// What the bastion shows of itself.
@@ -53,7 +66,10 @@ pub fn authority(config: &Config, enrolled_key: PrivateKey) -> anyhow::Result<Ca
 
 /// Puts a bastion together. Fails if anything is missing that a later retry would not bring: without an inventory, a host certificate or a spool there is
 /// nothing to serve with.
-pub async fn assemble(config: &Config) -> anyhow::Result<Assembled> {
+///
+/// Listens on `sockets`, which somebody handed over, or where the configuration says if there are none.
+pub async fn assemble(config: &Config, sockets: Vec<std::net::TcpListener>) -> anyhow::Result<Assembled> {
+    let (settings, current) = watch::channel(Arc::new(Settings::of(config)?));
     let path = &config.enrolled_key;
     let enrolled =
         files::read_private_key(path).with_context(|| format!("enrolled_key {}: `dayfly-bastion key` makes one", path.display()))?;
@@ -70,7 +86,10 @@ pub async fn assemble(config: &Config) -> anyhow::Result<Assembled> {
     let spool = Arc::new(Spool::start(open_spool(config, &*authority).await?)?);
     let signer = Arc::new(KeySigner::new(enrolled));
     interrupted::report(&config.recordings, &*signer, &config.name, &*spool).context("recordings")?;
-    let recorder = FileRecorder::start(&config.recordings, signer).context("the recorder cannot be started")?;
+    let recording = &config.recording;
+    let kept =
+        recorder::Settings { bounds: recording.bounds, unseen_key: recording.unseen_input_key.clone(), ..recorder::Settings::default() };
+    let recorder = FileRecorder::start_with(&config.recordings, signer, kept).context("the recorder cannot be started")?;
     let bastion = Arc::new(Bastion {
         name: config.name.clone(),
         snapshot: inventory.subscribe(),
@@ -80,11 +99,37 @@ pub async fn assemble(config: &Config) -> anyhow::Result<Assembled> {
         inner_hosts: InnerHosts::new(authority.clone(), clock.clone(), inner),
         clock,
         life: Life::default(),
-        login_grace: config.limits.login_grace,
+        live: Arc::default(),
+        settings: current,
+        disk: DiskReserve::new(config.recordings.clone(), config.metrics.disk_reserve_bytes),
+        metrics: Metrics::default(),
     });
-    let listener = Listener::bind(config.listen, bastion.clone(), host.current(), &config.limits)
-        .with_context(|| format!("{} cannot be listened at", config.listen))?;
-    Ok(Assembled { bastion, listener, inventory, host, spool, authority, lock })
+    let listener = Listener::new(listen(config, sockets)?, bastion.clone(), host.current(), config.proxies.clone());
+    let freshness = inventory.freshness();
+    let stale_after = config.metrics.inventory_stale_after;
+    let observer = Observer::new(bastion.clone(), spool.clone(), freshness, listener.crowd(), config.recordings.clone(), stale_after);
+    let monitor = match config.metrics.listen {
+        Some(address) => {
+            let subject = Subject { observer: Arc::new(observer), exposition: Exposition::new(&bastion.metrics) };
+            Some(Monitor::bind(address, subject).await.with_context(|| format!("metrics.listen {address} cannot be listened at"))?)
+        }
+        None => None,
+    };
+    let operator =
+        OperatorSocket::bind(&config.state, bastion.clone()).with_context(|| socket_path(&config.state).display().to_string())?;
+    Ok(Assembled { bastion, listener, monitor, operator, settings, inventory, host, spool, authority, lock })
+}
+
+/// Sockets that were handed over are used in the place of the configured ones.
+fn listen(config: &Config, sockets: Vec<std::net::TcpListener>) -> anyhow::Result<Vec<TcpListener>> {
+    if !sockets.is_empty() {
+        return sockets
+            .into_iter()
+            .map(|socket| TcpListener::from_std(socket).context("a socket that was handed over cannot be used"))
+            .collect();
+    }
+    let bind = |address: &SocketAddr| listener::bind(*address).with_context(|| format!("{address} cannot be listened at"));
+    config.listen.iter().map(bind).collect()
 }
 
 /// Two bastions that share their state would number events twice.

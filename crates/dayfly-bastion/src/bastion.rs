@@ -2,10 +2,15 @@
 
 use crate::{
     authority::{Authority, Snapshot},
+    config::Limits,
     inner::InnerHosts,
     journal::Journal,
     life::Life,
+    live::Live,
+    metrics::Metrics,
     recorder::Recorder,
+    settings::CurrentSettings,
+    vitals::DiskReserve,
 };
 use dayfly_core::{
     audit::{AuditEvent, Event, Outcome, Reporter},
@@ -13,7 +18,7 @@ use dayfly_core::{
     name::BastionName,
     reason::Refusal,
 };
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 use tokio::sync::watch;
 
 /// The parts that connections share.
@@ -34,14 +39,25 @@ pub struct Bastion {
     pub clock: Arc<dyn Clock>,
     /// Waits for sessions at the end, and tells them of it.
     pub life: Life,
-    /// How long a client may take to log in, outer and inner alike.
-    pub login_grace: Duration,
+    /// The sessions that run.
+    pub live: Arc<Live>,
+    /// What is in force of what SIGHUP reads anew.
+    pub settings: CurrentSettings,
+    /// The room that new sessions leave on the recordings' disk.
+    pub disk: DiskReserve,
+    /// What is measured.
+    pub metrics: Metrics,
 }
 
 impl Bastion {
     /// What the CA last told.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.snapshot.borrow().clone()
+    }
+
+    /// What clients may use up, as it is now.
+    pub fn limits(&self) -> Limits {
+        self.settings.borrow().limits.clone()
     }
 
     /// An event of this bastion, now.

@@ -12,8 +12,11 @@ use std::{
 
 pub mod check;
 pub mod completions;
+pub mod end;
 pub mod key;
 pub mod serve;
+pub mod sessions;
+pub mod watch;
 
 /// Something failed.
 const FAILED: u8 = 1;
@@ -35,6 +38,9 @@ fn dispatch(Arguments { config, command }: &Arguments, out: &mut dyn Write) -> a
     match command {
         Command::Check(check) => check.run(config, out),
         Command::Serve(serve) => serve.run(config, out),
+        Command::Sessions(sessions) => sessions.run(config, out),
+        Command::End(end) => end.run(config, out),
+        Command::Watch(watch) => watch.run(config, out),
         Command::Key(key) => key.run(config, out),
         Command::Completions(completions) => completions.run(out),
     }

@@ -18,6 +18,7 @@ use std::{
     },
     time::Instant,
 };
+use tracing::{Span, field::Empty};
 use uuid::Uuid;
 
 /// How many refusals one connection may have reported at once, and one more for each second of its life: no client can fill the log.
@@ -47,6 +48,11 @@ impl Connection {
         self.peer.ip()
     }
 
+    /// What every trace line of a session over it carries. The session's id and target are filled in once they are known.
+    pub fn session_span(&self) -> Span {
+        tracing::error_span!("session", id = Empty, target = Empty, connection = %self.id)
+    }
+
     /// An event about a refusal in this connection.
     pub fn refused(&self, event: Event, refusal: &Refusal) -> AuditEvent {
         self.bastion.refused(event, refusal).fact("peer", self.peer).fact("connection", self.id)
@@ -54,6 +60,9 @@ impl Connection {
 
     /// Reports a refusal, unless this connection had its share for now.
     pub fn report(&self, event: AuditEvent) {
+        if let Some(reason) = event.reason {
+            self.bastion.metrics.refused(reason);
+        }
         tracing::info!(
             event = %event.event, peer = %self.peer, reason = event.reason.map(Reason::code), detail = event.detail.as_deref(), "refused"
         );

@@ -1,8 +1,9 @@
 //! Who may open what. Asked anew for every channel: a certificate that expired or was revoked since the login opens nothing more.
 
 use crate::{
-    authority::{Ask, PermittedSession},
+    authority::{Ask, AuthorityError, PermittedSession},
     connection::{Connection, Entrance, Person},
+    live::{LiveFacts, Place, Seat},
 };
 use dayfly_core::{
     admission::admit,
@@ -12,6 +13,8 @@ use dayfly_core::{
     reason::{Reason, Refusal},
     target::{Mode, Target},
 };
+use std::time::Instant;
+use tracing::{Span, field::display};
 use uuid::Uuid;
 
 /// The port that stands for SSH, wherever a target really listens.
@@ -53,13 +56,19 @@ impl Connection {
         self.ask(person, target, None)
     }
 
-    /// Asks the CA, if the bastion itself admits. Reports every no that the CA does not have in its log already.
-    pub async fn permit(&self, admitted: Result<Ask, Refusal>, person: &Person) -> Result<PermittedSession, Refusal> {
+    /// Asks the CA, if the bastion itself admits and has a place. Reports every no that the CA does not have in its log already.
+    pub async fn permit(&self, admitted: Result<Ask, Refusal>, person: &Person) -> Result<(PermittedSession, Seat), Refusal> {
         let asked = admitted.as_ref().ok().map(|ask| (ask.session, ask.target.name.clone()));
-        let (refusal, in_log) = match admitted.and_then(|ask| self.check_open().map(|()| ask)) {
+        if let Some((session, target)) = &asked {
+            Span::current().record("id", display(session)).record("target", display(target));
+        }
+        let (refusal, in_log) = match admitted.and_then(|ask| Ok((self.check_open(&ask)?, ask))) {
             Err(refusal) => (refusal, false),
-            Ok(ask) => match self.bastion.authority.permit(ask).await {
-                Ok(permitted) => return Ok(permitted),
+            Ok((place, ask)) => match self.ask_authority(ask).await {
+                Ok(permitted) => {
+                    let seat = self.seat(place, &permitted);
+                    return Ok((permitted, seat));
+                }
                 Err(error) => {
                     tracing::info!(%error, "a session was not permitted");
                     (error.refusal(), error.is_in_log())
@@ -79,12 +88,51 @@ impl Connection {
         Err(refusal)
     }
 
-    /// Whether sessions may begin at all.
-    fn check_open(&self) -> Result<(), Refusal> {
-        if self.bastion.life.is_running() {
-            return self.bastion.journal.check_open();
+    async fn ask_authority(&self, ask: Ask) -> Result<PermittedSession, AuthorityError> {
+        let asked = Instant::now();
+        let answer = self.bastion.authority.permit(ask).await;
+        let outcome = match &answer {
+            Ok(_) => "permitted",
+            Err(AuthorityError::Refused(_)) => "refused",
+            Err(AuthorityError::Unavailable { .. }) => "unavailable",
+        };
+        self.bastion.metrics.authority_answered(asked.elapsed(), outcome);
+        answer
+    }
+
+    /// Whether one more session may begin, and a place for it.
+    fn check_open(&self, ask: &Ask) -> Result<Place, Refusal> {
+        let bastion = &self.bastion;
+        if !bastion.life.is_running() {
+            let message = "the bastion is being stopped, and no session begins any more";
+            return Err(Refusal::new(Reason::LimitReached, message, "connect again in a moment"));
         }
-        Err(Refusal::new(Reason::LimitReached, "the bastion is being stopped, and no session begins any more", "connect again in a moment"))
+        bastion.journal.check_open()?;
+        if ask.target.mode == Mode::Record && bastion.disk.is_reached() {
+            return Err(Refusal::new(
+                Reason::RecordingUnavailable,
+                "the disk for recordings is nearly full, so no recorded session starts",
+                "tell whoever runs the bastion",
+            ));
+        }
+        // Whom the certificate does not name is told so by the CA.
+        let person = ask.admission.certificate().subject().map(ToString::to_string).unwrap_or_default();
+        bastion.live.take_place(&person, &ask.target.name, &bastion.limits())
+    }
+
+    fn seat(&self, place: Place, session: &PermittedSession) -> Seat {
+        let permit = session.permit();
+        let facts = LiveFacts {
+            id: session.session(),
+            person: permit.subject.clone(),
+            role: permit.role.clone(),
+            account: session.ask().admission.account().map(ToString::to_string),
+            target: session.target_name().clone(),
+            mode: permit.mode,
+            peer: self.peer,
+            since: self.bastion.clock.now(),
+        };
+        place.begin(facts, self.bastion.metrics.counts(permit.mode))
     }
 
     fn ask(&self, person: &Person, target: Target, account: Option<&AccountName>) -> Result<Ask, Refusal> {

@@ -3,6 +3,7 @@
 
 mod attempts;
 mod channels;
+mod login_watch;
 
 use crate::{
     connection::{Connection, Entrance, Login, Person, Verdict},
@@ -23,6 +24,7 @@ use dayfly_core::{
     reason::{Reason, Refusal},
     target::{Mode, Target},
 };
+pub use login_watch::{LoginWatch, Tried, Tries};
 use russh::{
     Channel, ChannelId, Pty, Sig,
     server::{Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Response, Session, VerifiedPublicKey},
@@ -30,6 +32,7 @@ use russh::{
 use ssh_key::{Algorithm, Certificate};
 use std::sync::Arc;
 use tokio::sync::oneshot;
+use tracing::Instrument;
 
 /// Why a client's connection was ended.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +61,7 @@ pub struct ClientHandler {
     connection: Arc<Connection>,
     entrance: Entrance,
     attempts: Attempts,
+    tries: Tries,
     login: Option<Login>,
     /// Told once somebody is logged in.
     logged_in: Option<oneshot::Sender<()>>,
@@ -67,19 +71,21 @@ pub struct ClientHandler {
 
 impl ClientHandler {
     /// A handler for a connection that came in by `entrance`, and what tells when somebody is logged in.
-    pub fn new(connection: Arc<Connection>, entrance: Entrance, answers: Answers) -> (Self, oneshot::Receiver<()>) {
+    pub fn new(connection: Arc<Connection>, entrance: Entrance, answers: Answers) -> (Self, LoginWatch) {
         let (sender, receiver) = oneshot::channel();
+        let tries = Tries::default();
         let pressure = Arc::new(Pressure::default());
         let handler = Self {
             connection,
             entrance,
             attempts: Attempts::new(answers),
+            tries: tries.clone(),
             login: None,
             logged_in: Some(sender),
             channels: Channels::new(pressure.clone()),
             pressure,
         };
-        (handler, receiver)
+        (handler, LoginWatch { logged_in: receiver, tried: tries })
     }
 
     /// Who logged in, or why they get nothing.
@@ -165,7 +171,11 @@ impl Handler for ClientHandler {
 
     async fn authentication_banner(&mut self) -> Result<Option<String>, ClientError> {
         self.attempts.begin();
-        Ok(None)
+        // Inside a ProxyJump it was shown already.
+        Ok(match &self.entrance {
+            Entrance::Outer => self.connection.bastion.settings.borrow().banner.clone(),
+            Entrance::Inner { .. } => None,
+        })
     }
 
     async fn auth_none(&mut self, _: &str) -> Result<Auth, ClientError> {
@@ -174,23 +184,27 @@ impl Handler for ClientHandler {
     }
 
     async fn auth_password(&mut self, _: &str, _: &str) -> Result<Auth, ClientError> {
+        self.tries.reach(Tried::Login);
         self.attempts.other();
         Ok(Auth::reject())
     }
 
     async fn auth_keyboard_interactive<'a>(&'a mut self, _: &str, _: &str, _: Option<Response<'a>>) -> Result<Auth, ClientError> {
+        self.tries.reach(Tried::Login);
         self.attempts.other();
         Ok(Auth::reject())
     }
 
     /// Sees the bare key only, and cannot tell whether a certificate is behind it: both are let go on to their proof.
     async fn auth_publickey_offered(&mut self, _: &str, offer: PublicKeyOffer<'_>) -> Result<Auth, ClientError> {
+        self.tries.reach(Tried::Login);
         self.attempts.offered(offer.public_key.key_data());
         let sha1 = matches!(offer.algorithm, Algorithm::Rsa { hash: None });
         Ok(if sha1 { Auth::reject() } else { Auth::Accept })
     }
 
     async fn auth_publickey(&mut self, _: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, ClientError> {
+        self.tries.reach(Tried::Login);
         self.attempts.bare(key.public_key.key_data());
         Ok(Auth::reject())
     }
@@ -199,10 +213,16 @@ impl Handler for ClientHandler {
         self.attempts.judged(certificate.public_key());
         match self.connection.judge_login(&self.entrance, user, certificate) {
             Verdict::Accept(login) => {
+                if matches!(login, Login::Told(_)) {
+                    self.tries.reach(Tried::Told);
+                }
                 self.login = Some(login);
                 Ok(Auth::Accept)
             }
-            Verdict::Deny => Ok(Auth::reject()),
+            Verdict::Deny => {
+                self.tries.reach(Tried::Login);
+                Ok(Auth::reject())
+            }
         }
     }
 
@@ -267,10 +287,11 @@ impl Handler for ClientHandler {
         let connection = self.connection.clone();
         match way {
             Onwards::Target(target) if target.mode == Mode::Record => {
-                tokio::spawn(inner::answer(connection, person, target.name, reply, writer, queue));
+                tokio::spawn(inner::answer(connection, person, target.name, reply, writer, queue).in_current_span());
             }
             Onwards::Target(target) => {
-                tokio::spawn(passthrough::run(connection, person, target, reply, writer, queue));
+                let span = connection.session_span();
+                tokio::spawn(passthrough::run(connection, person, target, reply, writer, queue).instrument(span));
             }
             Onwards::From(destination) => {
                 let ask = recorded::Request::Forward(self.entrance.clone(), person, destination);

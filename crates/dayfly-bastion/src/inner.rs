@@ -8,7 +8,8 @@ use crate::{
     connection::{Connection, Entrance, Person},
     flow::{ChannelStream, QueueReceiver},
     handler::{ClientHandler, ClientMark, refuse},
-    serving::serve,
+    metrics::Way,
+    serving::{End, serve},
     transport::ClientTransport,
 };
 use dayfly_core::{audit::Event, name::TargetName, reason::Refusal};
@@ -37,9 +38,13 @@ pub async fn answer(
     reply.accept().await;
     let gone = queue.gone();
     let (transport, answers, cut) = ClientTransport::new(ChannelStream::new(queue, &channel));
-    let grace = connection.bastion.login_grace;
+    let grace = connection.bastion.limits().login_grace;
+    let metrics = connection.bastion.metrics.clone();
     let client = ClientHandler::new(connection, Entrance::Inner { target, outer }, answers);
-    serve(config, transport, cut, client, grace, || {}).await;
+    let end = serve(config, transport, cut, client, grace, || metrics.handshake(Way::Inner, End::LoggedIn)).await;
+    if end != End::LoggedIn {
+        metrics.handshake(Way::Inner, end);
+    }
     let _ = gone.or_gone(tokio::time::timeout(PATIENCE, channel.close())).await;
 }
 

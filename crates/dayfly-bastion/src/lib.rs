@@ -6,7 +6,11 @@
 //! |---|---|
 //! | [`args`], [`commands`], [`config`], [`trace`] | the program: what it is told, and what it prints |
 //! | [`assemble`], [`run`] | the one place that names concrete adapters; the process and its signals |
-//! | [`listener`], [`transport`], [`serving`], [`life`] | connections: accepted, limited, cut |
+//! | [`listener`], [`transport`], [`serving`], [`life`] | connections: accepted, limited, penalised, cut |
+//! | [`settings`], [`service`] | what SIGHUP reads anew; what systemd is told |
+//! | [`live`] | the sessions that run: how many there may be, and how each is reached |
+//! | [`operator`] | what somebody on the bastion's own host may ask: list, end, watch |
+//! | [`metrics`], [`readiness`], [`vitals`], [`monitor`] | what operators see: counted, judged, read, served |
 //! | [`connection`], [`door`] | who logged in, and who may open what; asked anew for every channel |
 //! | [`handler`] | the SSH library's callbacks → events. Decides nothing, waits for nothing |
 //! | [`session`] | the state machine of a recorded session: events → actions. No I/O |
@@ -42,17 +46,25 @@ pub mod interrupted;
 pub mod journal;
 pub mod life;
 pub mod listener;
+pub mod live;
+pub mod metrics;
+pub mod monitor;
+pub mod operator;
 pub mod passthrough;
+pub mod readiness;
 pub mod recorded;
 pub mod recorder;
 pub mod run;
+pub mod service;
 pub mod serving;
 pub mod session;
+pub mod settings;
 pub mod signal;
 pub mod spool;
 pub mod trace;
 pub mod transport;
 pub mod upstream;
+pub mod vitals;
 pub mod watch;
 
 #[cfg(test)]

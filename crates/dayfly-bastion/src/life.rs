@@ -52,12 +52,21 @@ impl Life {
         self.stage.send_modify(|now| *now = stage.max(*now));
     }
 
+    /// Returns when no session begins any more, and those that run should come to their end.
+    pub fn draining(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.reaches(Stage::Draining)
+    }
+
     /// Returns when sessions are to end.
     pub fn stopping(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.reaches(Stage::Stopping)
+    }
+
+    fn reaches(&self, wanted: Stage) -> impl Future<Output = ()> + Send + 'static {
         let mut stage = self.stage.subscribe();
         async move {
             // A life whose end was forgotten goes on.
-            if stage.wait_for(|stage| *stage == Stage::Stopping).await.is_err() {
+            if stage.wait_for(|stage| *stage >= wanted).await.is_err() {
                 std::future::pending::<()>().await;
             }
         }
@@ -95,6 +104,7 @@ mod tests {
         assert!(life.is_running());
         life.drain();
         assert!(!life.is_running());
+        life.draining().await;
         life.stop();
         life.drain();
         life.stopping().await;

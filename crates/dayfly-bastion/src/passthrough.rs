@@ -6,7 +6,8 @@ use crate::{
     connection::{Connection, Person},
     flow::{Gone, Piece, QueueReceiver},
     handler::{ClientMark, refuse},
-    recorded::report::{Counts, Report},
+    live::{Counts, LiveSession},
+    recorded::{report::Report, timer::Timer},
     session::Ending,
     upstream,
 };
@@ -20,7 +21,10 @@ use russh::{
     ChannelWriteHalf,
     server::{ChannelOpenHandle, Msg},
 };
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::tcp::{OwnedReadHalf, OwnedWriteHalf},
@@ -45,18 +49,19 @@ pub async fn run(
     queue: QueueReceiver<ClientMark>,
 ) {
     let _alive = connection.bastion.life.token();
-    let session = match connection.permit(connection.admit_passthrough(&person, target), &person).await {
-        Ok(session) => session,
+    let (session, seat) = match connection.permit(connection.admit_passthrough(&person, target), &person).await {
+        Ok(permitted) => permitted,
         Err(refusal) => return refuse(reply, &refusal).await,
     };
-    let mut report = Report::default();
-    report.begin();
-    let ending = match upstream::forward(&session, connection.bastion.snapshot().inventory()).await {
+    let began = Instant::now();
+    let dialled = upstream::forward(&session, connection.bastion.snapshot().inventory()).await;
+    connection.bastion.metrics.target_login(session.permit().mode, began.elapsed(), dialled.is_ok());
+    let ending = match dialled {
         Ok(transport) => {
             reply.accept().await;
             let gone = queue.gone();
             let (reader, writer) = transport.into_split();
-            let ending = carry(&connection, &session, &report, Upload { queue, writer }, Download { reader, channel: &channel }).await;
+            let ending = carry(&connection, &session, &seat, Upload { queue, writer }, Download { reader, channel: &channel }).await;
             let _ = gone.or_gone(tokio::time::timeout(PATIENCE, channel.close())).await;
             ending
         }
@@ -65,11 +70,13 @@ pub async fn run(
             Ending { outcome: Outcome::TargetGone, reason: refusal.message.clone(), refusal: Some(refusal) }
         }
     };
-    connection.bastion.journal.note(report.ended(&connection, &session, ending.outcome, &ending.reason, ending.refusal.as_ref()));
+    let event = Report::default().ended(&connection, &session, &seat, ending.outcome, &ending.reason, ending.refusal.as_ref());
+    connection.bastion.journal.note(event);
 }
 
-async fn carry(connection: &Connection, session: &PermittedSession, report: &Report, upload: Upload, download: Download<'_>) -> Ending {
-    let counts = report.counts();
+async fn carry(connection: &Connection, session: &PermittedSession, live: &LiveSession, upload: Upload, download: Download<'_>) -> Ending {
+    let (bastion, counts) = (&connection.bastion, &live.counts);
+    let mut timer = Timer::new(&bastion.limits(), session, counts.clone(), bastion.clock.now());
     let gone = upload.queue.gone();
     let mut snapshot = connection.bastion.snapshot.clone();
     let certificate = session.certificate();
@@ -87,8 +94,10 @@ async fn carry(connection: &Connection, session: &PermittedSession, report: &Rep
         biased;
         () = tokio::time::sleep(time_left(connection, session)) => terminated(Reason::Expired, "the certificate has ended"),
         by = revoked => terminated(Reason::Revoked, &by.to_string()),
-        () = connection.bastion.life.stopping() => terminated(Reason::LimitReached, "the bastion is being stopped"),
-        outcome = both(upload, download, &counts) => Ending::new(outcome, "both sides have ended"),
+        () = bastion.life.stopping() => terminated(Reason::LimitReached, "the bastion is being stopped"),
+        message = live.ending() => terminated(Reason::EndedByOperator, &message),
+        (reason, message) = timer.end() => terminated(reason, &message),
+        outcome = both(upload, download, counts) => Ending::new(outcome, "both sides have ended"),
         () = lingered(gone) => Ending::new(Outcome::ClientGone, "the person's connection ended"),
     }
 }
@@ -130,7 +139,7 @@ impl Upload {
         loop {
             let written = match self.queue.take().await {
                 Some(Piece::Bytes(_, mut bytes)) => {
-                    counts.up(bytes.len());
+                    counts.add_up(bytes.len());
                     self.writer.write_all_buf(&mut bytes).await
                 }
                 Some(Piece::Mark(ClientMark::Eof)) => self.writer.shutdown().await,
@@ -156,7 +165,7 @@ impl Download<'_> {
             buffer.reserve(READ);
             match self.reader.read_buf(&mut buffer).await {
                 Ok(0) | Err(_) => break,
-                Ok(count) => counts.down(count),
+                Ok(count) => counts.add_down(count),
             }
             if self.channel.data_bytes(buffer.split().freeze()).await.is_err() {
                 return;

@@ -7,6 +7,7 @@ mod control;
 mod download;
 pub(crate) mod report;
 mod target;
+pub(crate) mod timer;
 mod upload;
 
 pub use client::Client;
@@ -16,8 +17,10 @@ use crate::{
     authority::PermittedSession,
     connection::{Connection, Entrance, Person},
     handler::refuse,
+    live::Seat,
+    metrics::RecorderFailure,
     recorder::{Recording, RecordingFailure},
-    session::{Action, Ending, Event, Plan, Rules, Session},
+    session::{Action, Ending, Event, Plan, Rules, Session, notice},
     upstream::{self, TargetConnection},
 };
 use control::Outbox;
@@ -29,9 +32,15 @@ use dayfly_recording::{Outcome, Stream};
 use download::Download;
 use report::Report;
 use russh::server::ChannelOpenHandle;
-use std::{pin::Pin, sync::Arc, time::Duration};
+use std::{
+    pin::Pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use target::Word;
-use tokio::{task::JoinSet, time::Sleep};
+use timer::{Alarm, Timer};
+use tokio::{sync::oneshot, task::JoinSet, time::Sleep};
+use tracing::Instrument;
 use upload::Upload;
 
 /// Extended data of this type is the error stream (RFC 4254 section 5.2).
@@ -58,7 +67,8 @@ pub fn open(connection: Arc<Connection>, request: Request, reply: ChannelOpenHan
     };
     let (control, outbox) = Control::new(session);
     let task = Task { connection, control: control.clone(), client, pumps: JoinSet::new(), report: Report::default() };
-    tokio::spawn(task.run(request, reply, outbox));
+    let span = task.connection.session_span();
+    tokio::spawn(task.run(request, reply, outbox).instrument(span));
     control
 }
 
@@ -73,6 +83,7 @@ struct Task {
 /// A session that the CA permitted and whose recording has begun.
 struct Permitted {
     session: PermittedSession,
+    seat: Seat,
     recording: Arc<Recording>,
     /// The login at the target, while it is on its way.
     dialling: JoinSet<Result<TargetConnection, Refusal>>,
@@ -119,13 +130,18 @@ impl Task {
     /// Admission here, the CA's yes, and a recording that is on disk, in this order. What is refused is reported.
     async fn permit(&mut self, entrance: &Entrance, person: &Person, forward: Option<&Destination>) -> Result<Permitted, Refusal> {
         let connection = &self.connection;
-        let session = connection.permit(connection.admit_session(entrance, person, forward), person).await?;
-        self.report.begin();
+        let (session, seat) = connection.permit(connection.admit_session(entrance, person, forward), person).await?;
         // The target's login takes its time, so it begins at once. Nothing is asked of the target before the recording is there.
         let mut dialling = JoinSet::new();
         dialling.spawn({
-            let (session, snapshot) = (session.clone(), connection.bastion.snapshot());
-            async move { upstream::log_in(&session, snapshot).await }
+            let (session, snapshot, metrics) = (session.clone(), connection.bastion.snapshot(), connection.bastion.metrics.clone());
+            let log_in = async move {
+                let began = Instant::now();
+                let target = upstream::log_in(&session, snapshot).await;
+                metrics.target_login(session.permit().mode, began.elapsed(), target.is_ok());
+                target
+            };
+            log_in.in_current_span()
         });
         let facts = report::facts(connection, &session);
         match connection.bastion.recorder.begin(facts, connection.bastion.clock.now()).await {
@@ -133,16 +149,21 @@ impl Task {
                 let verified = session.certificate();
                 let rules = Rules::new(session.permit().rules.clone(), verified.extensions().clone(), verified.force_command().cloned());
                 self.control.event(Event::Permitted(rules));
-                Ok(Permitted { session, recording: Arc::new(recording), dialling, target: None })
+                if let Some(message) = &connection.bastion.settings.borrow().message_of_the_day {
+                    self.control.event(Event::Noticed(message.clone()));
+                }
+                let recording = Arc::new(recording);
+                seat.recorded_by(&recording);
+                Ok(Permitted { session, seat, recording, dialling, target: None })
             }
-            Err(RecordingFailure(cause)) => {
-                tracing::error!(session = %session.session(), cause, "a session cannot be recorded");
+            Err(cause) => {
+                tracing::error!(%cause, "a session cannot be recorded");
                 let refusal = Refusal::new(
                     Reason::RecordingUnavailable,
                     "the session cannot be recorded, so it cannot start",
                     "tell whoever runs the bastion: its disk may be full",
                 );
-                self.report.not_recorded(connection, &session, &refusal);
+                self.report.not_recorded(connection, &session, &seat, &refusal);
                 Err(refusal)
             }
         }
@@ -202,8 +223,11 @@ impl Task {
         let mut snapshot = self.connection.bastion.snapshot.clone();
         let (mut has_left, mut has_stopped, mut is_watching) = (false, false, true);
         let mut lingering = None;
-        let stopping = self.connection.bastion.life.stopping();
-        tokio::pin!(stopping);
+        let bastion = self.connection.bastion.clone();
+        let (draining, stopping, ended) = (bastion.life.draining(), bastion.life.stopping(), permitted.seat.ending());
+        tokio::pin!(draining, stopping, ended);
+        let (mut is_draining, mut is_ended) = (false, false);
+        let mut timer = Timer::new(&bastion.limits(), &session, permitted.seat.counts.clone(), bastion.clock.now());
         let ending = loop {
             tokio::select! {
                 biased;
@@ -229,17 +253,30 @@ impl Task {
                     lingering = None;
                     self.control.event(Event::LingeredEnough);
                 }
-                RecordingFailure(cause) = recording.failure() => self.control.event(Event::RecordingFailed(cause)),
+                failure = recording.failure() => self.control.event(failure.event()),
                 changed = snapshot.changed(), if is_watching => {
                     is_watching = changed.is_ok();
                     if let Some(by) = snapshot.borrow_and_update().revocations().cover(session.certificate()) {
                         self.control.event(terminated(Reason::Revoked, &by.to_string()));
                     }
                 }
+                () = &mut draining, if !is_draining => {
+                    is_draining = true;
+                    let left = humantime::format_duration(bastion.limits().drain);
+                    self.control.event(Event::Noticed(notice(&format!("the bastion is being stopped: this session ends in {left}"))));
+                }
                 () = &mut stopping, if !has_stopped => {
                     has_stopped = true;
                     self.control.event(terminated(Reason::LimitReached, "the bastion is being stopped"));
                 }
+                message = &mut ended, if !is_ended => {
+                    is_ended = true;
+                    self.control.event(terminated(Reason::EndedByOperator, &message));
+                }
+                alarm = timer.next() => self.control.event(match alarm {
+                    Alarm::Warning(words) => Event::Noticed(notice(&words)),
+                    Alarm::End(reason, message) => terminated(reason, &message),
+                }),
             }
         };
         self.end(permitted, ending).await;
@@ -249,10 +286,11 @@ impl Task {
     async fn end(mut self, permitted: Permitted, ending: Ending) {
         self.pumps.shutdown().await;
         let sealed = permitted.recording.finish(&ending).await;
-        if let Err(RecordingFailure(cause)) = &sealed {
-            tracing::error!(session = %permitted.session.session(), cause, "a recording could not be sealed; the next start will try again");
+        if let Err(cause) = &sealed {
+            tracing::error!(%cause, "a recording could not be sealed; the next start will try again");
+            self.connection.bastion.metrics.recorder_failed(RecorderFailure::Seal);
         }
-        self.report.end(&self.connection, &permitted.session, &ending, sealed.as_ref().ok());
+        self.report.end(&self.connection, &permitted.session, &permitted.seat, &ending, sealed.as_ref().ok());
         self.client.close().await;
         if let Some(target) = permitted.target {
             target::close(&target).await;
@@ -262,7 +300,7 @@ impl Task {
     async fn perform(&mut self, permitted: &mut Permitted, action: Action) {
         match self.record_and_pass(permitted, &action).await {
             Ok(()) => self.client.hear(action).await,
-            Err(Trouble::Recording(RecordingFailure(cause))) => self.control.event(Event::RecordingFailed(cause)),
+            Err(Trouble::Recording(failure)) => self.control.event(failure.event()),
             Err(Trouble::Target) => self.control.event(Event::TargetGone),
         }
     }
@@ -301,13 +339,15 @@ impl Task {
         target::say(permitted.target.as_ref(), Word::Ask(plan)).await?;
         let (Some(target), Some(queue)) = (&mut permitted.target, self.client.take_queue()) else { return Err(Trouble::Target) };
         let Some(incoming) = target.incoming.take() else { return Err(Trouble::Target) };
+        let (terminal_asked, terminal_answer) = plan.terminal.as_ref().map(|_| oneshot::channel()).unzip();
         let upload = Upload {
             control: self.control.clone(),
             recording: permitted.recording.clone(),
             target: target.channel.clone(),
             queue,
-            counts: self.report.counts(),
+            live: permitted.seat.clone(),
             download_pressure: incoming.pressure().clone(),
+            terminal: terminal_answer,
         };
         let download = Download {
             control: self.control.clone(),
@@ -315,11 +355,12 @@ impl Task {
             client: self.client.channel(),
             incoming,
             gone: self.client.gone().clone(),
-            counts: self.report.counts(),
-            terminal_asked: plan.terminal.is_some(),
+            live: permitted.seat.clone(),
+            is_terminal: plan.terminal.is_some(),
+            terminal_asked,
         };
-        self.pumps.spawn(upload.run());
-        self.pumps.spawn(download.run());
+        self.pumps.spawn(upload.run().in_current_span());
+        self.pumps.spawn(download.run().in_current_span());
         Ok(())
     }
 }

@@ -6,31 +6,57 @@
 mod file;
 mod gate;
 mod job;
+mod quota;
+mod unseen;
+mod watched;
 mod worker;
 
-pub use file::{FileRecorder, StorageMaker, seal_interrupted};
+pub use file::{FileRecorder, Settings, StorageMaker, seal_interrupted};
 pub use gate::{Gate, LONGEST_UNSYNCED, MOST_QUEUED};
 use job::{Job, Work};
+pub use quota::Bounds;
+pub use unseen::UnseenKey;
+use watched::Watched;
 
-use crate::session::{Ending, Exit, Plan, Size};
+use crate::session::{Ending, Event, Exit, Plan, Size};
 use bytes::Bytes;
+use dayfly_core::reason::Reason;
 use dayfly_recording::{FinishedRecording, SessionFacts, Stream};
 use std::{
     pin::Pin,
     sync::{Arc, mpsc},
-    time::Instant,
+    time::{Duration, Instant},
 };
 use time::OffsetDateTime;
 use tokio::sync::oneshot;
 use uuid::Uuid;
+
+/// What an event of a transfer weighs on the gate at least, in bytes.
+const LEAST_EVENT: usize = 256;
 
 /// A recording that is being begun.
 pub type Beginning<'a> = Pin<Box<dyn Future<Output = Result<Recording, RecordingFailure>> + Send + 'a>>;
 
 /// Something could not be recorded. Whatever it was must not happen.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct RecordingFailure(pub String);
+pub enum RecordingFailure {
+    /// It could not be stored, or nobody could have said what it was.
+    #[error("{0}")]
+    Failed(String),
+    /// The person has recorded as much as they may.
+    #[error("{0}")]
+    Over(String),
+}
+
+impl RecordingFailure {
+    /// What it means for the session.
+    pub fn event(self) -> Event {
+        match self {
+            Self::Failed(cause) => Event::RecordingFailed(cause),
+            Self::Over(message) => Event::Terminated { reason: Reason::LimitReached, message },
+        }
+    }
+}
 
 /// Keeps recordings.
 pub trait Recorder: Send + Sync {
@@ -45,18 +71,26 @@ pub struct Recording {
     began: Instant,
     gate: Arc<Gate>,
     worker: mpsc::Sender<Job>,
+    /// The files that cross the session are followed here and not by the worker: what cannot be followed must not be passed on.
+    watched: Watched,
 }
 
 impl Recording {
     /// What was started, and with what.
     pub async fn started(&self, plan: &Plan) -> Result<(), RecordingFailure> {
         let weight = plan.start.length() + plan.environment.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
-        self.submit(weight, Work::Started(plan.clone())).await
+        self.submit(weight, Work::Started { plan: plan.clone(), transfer: self.watched.begin(plan) }).await
     }
 
     /// Bytes of a stream, before they are passed on.
     pub async fn bytes(&self, stream: Stream, bytes: Bytes) -> Result<(), RecordingFailure> {
-        self.submit(bytes.len(), Work::Bytes(stream, bytes)).await
+        if stream == Stream::Stdin {
+            self.watched.room().await;
+        }
+        let done = self.watched.observe(stream, &bytes).map_err(|failure| self.gate.failed(failure))?;
+        // Small requests make more to write than they are, and name what has long names by short handles.
+        let told: usize = done.iter().map(|event| event.length().max(LEAST_EVENT)).sum();
+        self.submit(bytes.len() + told, Work::Bytes { stream, bytes, done }).await
     }
 
     /// One side sends no more.
@@ -87,9 +121,16 @@ impl Recording {
     /// Seals the recording. When it returns, manifest and signature are on disk.
     pub async fn finish(&self, ending: &Ending) -> Result<FinishedRecording, RecordingFailure> {
         let (reply, answer) = oneshot::channel();
-        let work = Work::Finish { outcome: ending.outcome, reason: ending.reason.clone(), ended_at: OffsetDateTime::now_utc(), reply };
+        let done = self.watched.finish();
+        let work =
+            Work::Finish { done, outcome: ending.outcome, reason: ending.reason.clone(), ended_at: OffsetDateTime::now_utc(), reply };
         self.send(0, work)?;
         answer.await.map_err(|_| gone())?
+    }
+
+    /// How long what happened has been on its way to the disk.
+    pub fn lag(&self) -> Duration {
+        self.gate.lag()
     }
 
     /// Returns when the recording has failed.
@@ -116,5 +157,5 @@ impl Drop for Recording {
 }
 
 fn gone() -> RecordingFailure {
-    RecordingFailure("the recorder has stopped".to_owned())
+    RecordingFailure::Failed("the recorder has stopped".to_owned())
 }

@@ -3,13 +3,21 @@
 use crate::{
     assemble::{Assembled, assemble},
     config::Config,
+    listener, service,
+    settings::{self, Settings},
     spool, watch,
 };
 use anyhow::Context;
-use std::{io::Write, path::Path, sync::Arc, time::Duration};
+use std::{
+    io::Write,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
-    sync::Notify,
+    sync::{Notify, watch::Sender},
 };
 
 /// How long the last events may take to reach the CA; what does not waits on disk.
@@ -22,32 +30,44 @@ const LAST_SEALS: Duration = Duration::from_secs(20);
 const GLANCE: Duration = Duration::from_millis(20);
 
 /// Serves what `config` says, and prints one line to `out` as soon as connections are accepted. SIGTERM and SIGINT stop that; sessions go on for as long as
-/// the configuration lets them, then they are ended and sealed. A second signal ends them at once. SIGHUP asks the CA what changed.
+/// the configuration lets them, then they are ended and sealed. A second signal ends them at once. SIGHUP reads again what can be, and asks the CA what changed.
 pub fn run(config: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
+    // Before there is a second thread.
+    let sockets = listener::handed_over().context("the sockets that were handed over cannot be used")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime cannot be started")?;
-    let outcome = runtime.block_on(serve(config, out));
+    let outcome = runtime.block_on(serve(config, sockets, out));
     // Connections without a session are simply left.
     runtime.shutdown_background();
     outcome
 }
 
-async fn serve(path: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
+async fn serve(path: &Path, sockets: Vec<TcpListener>, out: &mut dyn Write) -> anyhow::Result<()> {
     // Before anything else, so that no signal finds nobody.
     let (hangup, mut stop) = (signal(SignalKind::hangup())?, Stop::listen()?);
     let config = Config::load(path)?;
-    let Assembled { bastion, listener, inventory, host, spool, authority, lock: _lock } = assemble(&config).await?;
-    let address = listener.address()?;
-    tokio::spawn(inventory.run(config.limits.refresh, refresh_at(hangup)));
+    let assembled = assemble(&config, sockets).await?;
+    let Assembled { bastion, listener, monitor, operator, settings, inventory, host, spool, authority, lock: _lock } = assembled;
+    let addresses: Vec<String> = listener.addresses()?.iter().map(ToString::to_string).collect();
+    let refresh = config.limits.refresh;
+    tokio::spawn(inventory.run(refresh, reload_at(hangup, path.to_owned(), config, settings)));
     tokio::spawn(watch::renew_certificates(bastion.clone(), host));
     tokio::spawn(spool::send(spool.clone(), authority));
-    writeln!(out, "dayfly-bastion: ready on {address}")?;
+    tokio::spawn(operator.run());
+    if let Some(monitor) = monitor {
+        tracing::info!(address = %monitor.address()?, "metrics, health and readiness are served");
+        tokio::spawn(monitor.run());
+    }
+    writeln!(out, "dayfly-bastion: ready on {}", addresses.join(", "))?;
     out.flush()?;
+    service::ready();
     listener.run(stop.wait()).await;
-    tracing::info!(drain = ?config.limits.drain, "stopping: no new connections");
+    service::stopping();
+    let drain = bastion.limits().drain;
+    tracing::info!(?drain, sessions = bastion.live.sessions().len(), "stopping: no new connections");
     bastion.life.drain();
     let drained = tokio::select! {
         () = bastion.life.idle() => true,
-        () = tokio::time::sleep(config.limits.drain) => false,
+        () = tokio::time::sleep(drain) => false,
         () = stop.wait() => false,
     };
     if !drained {
@@ -69,13 +89,18 @@ async fn serve(path: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// SIGHUP asks the CA at once.
-fn refresh_at(mut hangup: Signal) -> Arc<Notify> {
+/// SIGHUP reads again what can be, and asks the CA at once. What cannot be used leaves everything as it was.
+fn reload_at(mut hangup: Signal, path: PathBuf, began_with: Config, current: Sender<Arc<Settings>>) -> Arc<Notify> {
     let now = Arc::new(Notify::new());
     let notified = now.clone();
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {
+            service::reloading();
+            if let Err(error) = settings::reload(&path, &began_with, &current) {
+                tracing::error!(%error, "the configuration cannot be used, and what was in force stays: correct it and reload again");
+            }
             notified.notify_one();
+            service::ready();
         }
     });
     now

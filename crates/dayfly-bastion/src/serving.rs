@@ -3,7 +3,7 @@
 use crate::{
     algorithms,
     flow::WINDOW,
-    handler::ClientHandler,
+    handler::{ClientError, ClientHandler, LoginWatch, Tried},
     transport::{ClientTransport, Cut},
 };
 use russh::{
@@ -15,10 +15,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    sync::oneshot,
-};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 /// How many logins may fail before the connection is ended. Agents offer every key they hold, and a bare key that is only named does not count.
 const MOST_FAILED_LOGINS: usize = 24;
@@ -43,36 +40,94 @@ pub fn server_config(key: PrivateKey, certificate: Option<Certificate>) -> Confi
     }
 }
 
+/// How a connection ended, as far as its login is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// Somebody logged in.
+    LoggedIn,
+    /// Somebody with a certificate of ours was told why they get nothing.
+    Told,
+    /// A login was tried, and refused.
+    Refused,
+    /// The client left before it tried.
+    Left,
+    /// It took too long.
+    TimedOut,
+    /// It did not keep to the protocol.
+    Malformed,
+}
+
+impl End {
+    /// As a label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::LoggedIn => "logged_in",
+            Self::Told => "told",
+            Self::Refused => "refused",
+            Self::Left => "left",
+            Self::TimedOut => "timed_out",
+            Self::Malformed => "malformed",
+        }
+    }
+}
+
 /// One SSH connection over `transport` until its end. Who is not logged in within `grace` is cut off, whatever either side is doing.
 pub async fn serve<T>(
     config: Arc<Config>,
     transport: ClientTransport<T>,
     cut: Cut,
-    (handler, logged_in): (ClientHandler, oneshot::Receiver<()>),
+    (handler, login): (ClientHandler, LoginWatch),
     grace: Duration,
     on_login: impl FnOnce() + Send,
-) where
+) -> End
+where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let deadline = Instant::now() + grace;
+    let LoginWatch { logged_in, tried } = login;
     let mut session = match tokio::time::timeout(grace, server::run_stream(config, transport, handler)).await {
         Ok(Ok(session)) => session,
-        Ok(Err(error)) => return tracing::debug!(%error, "a connection ended before its handshake"),
-        Err(_) => return tracing::debug!("a connection did not begin its handshake in time"),
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "a connection ended before its handshake");
+            return if has_left(&error) { End::Left } else { End::Malformed };
+        }
+        Err(_) => {
+            tracing::debug!("a connection did not begin its handshake in time");
+            return End::TimedOut;
+        }
     };
     let in_time = tokio::select! {
         biased;
-        login = logged_in => login.is_ok(),
-        () = tokio::time::sleep_until(deadline.into()) => false,
+        login = logged_in => Some(login.is_ok()),
+        () = tokio::time::sleep_until(deadline.into()) => None,
     };
-    if in_time {
-        on_login();
-        if let Err(error) = session.await {
-            tracing::debug!(%error, "a connection ended with an error");
+    match in_time {
+        Some(true) => {
+            on_login();
+            if let Err(error) = session.await {
+                tracing::debug!(%error, "a connection ended with an error");
+            }
+            End::LoggedIn
         }
-    } else {
-        drop(cut);
-        // The handler reports what was tried in vain when the session's task lets go of it.
-        let _ = (&mut session).await;
+        Some(false) => match (tried.so_far(), session.await) {
+            (Tried::Told, _) => End::Told,
+            (Tried::Login, _) => End::Refused,
+            (Tried::Nothing, Err(error)) if !has_left(&error) => End::Malformed,
+            (Tried::Nothing, _) => End::Left,
+        },
+        None => {
+            drop(cut);
+            // The handler reports what was tried in vain when the session's task lets go of it.
+            let _ = (&mut session).await;
+            match tried.so_far() {
+                Tried::Told => End::Told,
+                Tried::Login | Tried::Nothing => End::TimedOut,
+            }
+        }
     }
+}
+
+/// Whether the connection just ended, as anybody's may.
+fn has_left(error: &ClientError) -> bool {
+    matches!(error, ClientError::Ssh(russh::Error::Disconnect | russh::Error::HUP | russh::Error::IO(_)))
 }

@@ -11,14 +11,16 @@
 //! - exactly one [`Action::Finish`], the last action of all.
 
 mod action;
+mod deadline;
 mod event;
 mod rules;
 mod words;
 
 pub use action::{Action, Plan};
+pub use deadline::{Deadlines, Due};
 pub use event::{Ending, Event, Exit, Size, StartRequest, Terminal};
 pub use rules::Rules;
-pub use words::{EXIT_REFUSED, told};
+pub use words::{EXIT_REFUSED, notice, told};
 
 use dayfly_core::{
     forward::Destination,
@@ -28,6 +30,9 @@ use dayfly_recording::Outcome;
 
 /// How many environment variables one session may set.
 const MOST_VARIABLES: usize = 64;
+
+/// How many notices wait for a terminal.
+const MOST_NOTICES: usize = 16;
 
 /// The longest value of an environment variable, in bytes.
 const LONGEST_VALUE: usize = 4096;
@@ -43,6 +48,8 @@ pub struct Session {
     terminal: Option<Terminal>,
     environment: Vec<(String, String)>,
     notes: Vec<String>,
+    /// For the terminal, once it is there.
+    notices: Vec<String>,
     start: Option<StartRequest>,
     exit_sent: bool,
     client_eof_sent: bool,
@@ -85,6 +92,7 @@ impl Default for Session {
             terminal: None,
             environment: Vec::new(),
             notes: Vec::new(),
+            notices: Vec::new(),
             start: None,
             exit_sent: false,
             client_eof_sent: false,
@@ -121,12 +129,15 @@ impl Session {
             Event::LingeredEnough => self.lingered_enough(),
             Event::TargetReady => self.target_ready(),
             Event::TargetFailed(refusal) => self.refused(refusal),
-            Event::TerminalDeclined => self.tell_now("the target gives no terminal"),
+            Event::TerminalDeclined => {
+                self.declined("terminal", "ask for none (ssh -T), or ask whoever runs the target what its sshd allows")
+            }
             Event::StartDeclined => self.start_declined(),
             Event::TargetEof => self.target_eof(),
             Event::TargetExited(exit) => self.target_exited(exit),
             Event::TargetClosed => self.target_closed(),
             Event::TargetGone => self.failed(Outcome::TargetGone, Reason::TargetUnavailable, "the connection to the target was lost"),
+            Event::Noticed(words) => self.noticed(words),
             Event::RecordingFailed(cause) => self.recording_failed(&cause),
             Event::Terminated { reason, message } => self.failed(Outcome::Terminated, reason, &message),
         }
@@ -136,7 +147,7 @@ impl Session {
         if !matches!(self.standing, Standing::Asked) {
             return Vec::new();
         }
-        let refusal = self.start.as_ref().and_then(|start| rules.judge(start).err());
+        let refusal = self.start.as_ref().and_then(|start| rules.judge(start, self.terminal.is_some()).err());
         self.standing = Standing::Permitted(rules);
         refusal.map_or_else(Vec::new, |refusal| self.tell_and_end(&refusal, Outcome::Refused))
     }
@@ -181,7 +192,7 @@ impl Session {
             return vec![Action::Decline];
         }
         let refusal = match &self.standing {
-            Standing::Permitted(rules) => rules.judge(&start).err(),
+            Standing::Permitted(rules) => rules.judge(&start, self.terminal.is_some()).err(),
             Standing::Refused(refusal) => Some(refusal.clone()),
             Standing::Asked | Standing::Over => return vec![Action::Decline],
         };
@@ -213,8 +224,9 @@ impl Session {
             start: start.clone(),
             forced: rules.force_command().cloned(),
         };
-        let notes = std::mem::take(&mut self.notes);
-        notes.into_iter().map(|note| Action::Tell(format!("dayfly: {note}\r\n"))).chain([Action::Begin(plan)]).collect()
+        let notes = std::mem::take(&mut self.notes).into_iter().map(|note| format!("dayfly: {note}\r\n"));
+        let notices = std::mem::take(&mut self.notices).into_iter().filter(|_| self.terminal.is_some());
+        notices.chain(notes).map(Action::Tell).chain([Action::Begin(plan)]).collect()
     }
 
     /// X11, agent forwarding and whatever else a channel can be asked for.
@@ -268,15 +280,16 @@ impl Session {
     }
 
     fn start_declined(&mut self) -> Vec<Action> {
+        let what = self.start.as_ref().map_or_else(|| "start".to_owned(), |start| start.to_string());
+        self.declined(&what, "ask whoever runs the target what its sshd allows")
+    }
+
+    /// What goes on without a terminal that was asked for would be recorded as if one showed it.
+    fn declined(&mut self, what: &str, remedy: &str) -> Vec<Action> {
         if self.target != Target::Begun {
             return Vec::new();
         }
-        let what = self.start.as_ref().map_or_else(|| "start".to_owned(), |start| start.to_string());
-        let refusal = Refusal::new(
-            Reason::TargetUnavailable,
-            format!("the target does not give a {what}"),
-            "ask whoever runs the target what its sshd allows",
-        );
+        let refusal = Refusal::new(Reason::TargetUnavailable, format!("the target does not give a {what}"), remedy);
         self.tell_and_end(&refusal, Outcome::Refused)
     }
 
@@ -310,6 +323,16 @@ impl Session {
         if self.is_leaving { self.over(Ending::new(Outcome::Completed, "the person left")) } else { Vec::new() }
     }
 
+    /// For a person at a terminal: a program's error stream has no place for it.
+    fn noticed(&mut self, words: String) -> Vec<Action> {
+        match (self.target, &self.terminal) {
+            (Target::Begun, Some(_)) => return vec![Action::Tell(words)],
+            (Target::Away | Target::Ready, _) if self.notices.len() < MOST_NOTICES => self.notices.push(words),
+            _ => {}
+        }
+        Vec::new()
+    }
+
     fn recording_failed(&mut self, cause: &str) -> Vec<Action> {
         self.failed(Outcome::RecordingFailed, Reason::RecordingUnavailable, &format!("the session cannot be recorded any more: {cause}"))
     }
@@ -317,10 +340,6 @@ impl Session {
     /// Something other than the two sides ended it.
     fn failed(&mut self, outcome: Outcome, reason: Reason, message: &str) -> Vec<Action> {
         self.tell_and_end(&Refusal::new(reason, message, ""), outcome)
-    }
-
-    fn tell_now(&mut self, note: &str) -> Vec<Action> {
-        if self.target == Target::Begun { vec![Action::Tell(format!("dayfly: {note}\r\n"))] } else { Vec::new() }
     }
 
     fn tell_and_end(&mut self, refusal: &Refusal, outcome: Outcome) -> Vec<Action> {

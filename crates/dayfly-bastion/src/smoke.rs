@@ -5,6 +5,7 @@
 mod attempts;
 mod client;
 mod corpus;
+mod managed;
 mod raw;
 mod target;
 
@@ -12,13 +13,16 @@ use crate::{
     authority::{Snapshot, double::AuthorityDouble},
     bastion::Bastion,
     clock::SystemClock,
-    config::Limits,
+    config::{Limits, Penalties},
     host_identity::HostIdentity,
     inner::InnerHosts,
     journal::MemoryJournal,
     life::Life,
-    listener::Listener,
+    listener::{self, Listener},
+    metrics::Metrics,
     recorder::FileRecorder,
+    settings::Settings,
+    vitals::DiskReserve,
 };
 use client::{Outcome, Person};
 use dayfly_core::{
@@ -40,6 +44,7 @@ struct House {
     recordings: PathBuf,
     life: Life,
     bastion: Arc<Bastion>,
+    settings: watch::Sender<Arc<Settings>>,
     _directory: tempfile::TempDir,
 }
 
@@ -66,6 +71,10 @@ impl House {
         let journal = Arc::new(MemoryJournal::default());
         let recordings = directory.path().join("recordings");
         let life = Life::default();
+        // Most tests fail logins on purpose.
+        let penalties = Penalties { exempt: vec!["127.0.0.0/8".parse().unwrap()], ..Penalties::default() };
+        let limits = Limits { login_grace: grace, ..Limits::default() };
+        let (current, settings) = watch::channel(Arc::new(Settings { limits, penalties, ..Settings::default() }));
         let bastion = Arc::new(Bastion {
             name: authority.bastion.clone(),
             snapshot: snapshot.subscribe(),
@@ -75,18 +84,36 @@ impl House {
             inner_hosts: InnerHosts::new(authority.clone(), clock.clone(), inner),
             clock,
             life: life.clone(),
-            login_grace: grace,
+            live: Arc::default(),
+            settings,
+            disk: DiskReserve::new(directory.path().to_owned(), 0),
+            metrics: Metrics::default(),
         });
         let host_key = SeedSigner::new(105).private_key().clone();
-        let limits = Limits { login_grace: grace, ..Limits::default() };
         let identity = HostIdentity::begin(authority.clone(), Arc::new(SystemClock), host_key, directory.path()).await.unwrap();
-        let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), bastion.clone(), identity.current(), &limits).unwrap();
-        let address = listener.address().unwrap();
+        let socket = listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = socket.local_addr().unwrap();
+        let listener = Listener::new(vec![socket], bastion.clone(), identity.current(), Vec::new());
         tokio::spawn(async move {
             let _identity = identity;
             listener.run(std::future::pending()).await;
         });
-        Self { address, authority, journal, snapshot, recordings, life, bastion, _directory: directory }
+        Self { address, authority, journal, snapshot, recordings, life, bastion, settings: current, _directory: directory }
+    }
+
+    /// A second way in, for which everybody of `network` is a proxy.
+    async fn behind_proxy(&self, network: &str) -> SocketAddr {
+        let state = tempfile::tempdir().unwrap();
+        let host_key = SeedSigner::new(105).private_key().clone();
+        let identity = HostIdentity::begin(self.authority.clone(), Arc::new(SystemClock), host_key, state.path()).await.unwrap();
+        let socket = listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = socket.local_addr().unwrap();
+        let listener = Listener::new(vec![socket], self.bastion.clone(), identity.current(), vec![network.parse().unwrap()]);
+        tokio::spawn(async move {
+            let _identity = identity;
+            listener.run(std::future::pending()).await;
+        });
+        address
     }
 
     /// The session that ended last, once it is sealed.
@@ -109,6 +136,29 @@ impl House {
     fn refusals(&self) -> Vec<(audit::Event, Reason)> {
         self.journal.events().iter().filter_map(|event| Some((event.event, event.reason?))).collect()
     }
+}
+
+/// A bastion with nothing around it, and its journal.
+pub(crate) fn bastion_alone() -> (Arc<Bastion>, Arc<MemoryJournal>) {
+    let directory = tempfile::tempdir().unwrap();
+    let authority = Arc::new(AuthorityDouble::new(Vec::new()));
+    let journal = Arc::new(MemoryJournal::default());
+    let clock = Arc::new(SystemClock);
+    let bastion = Bastion {
+        name: authority.bastion.clone(),
+        snapshot: watch::channel(Arc::default()).1,
+        authority: authority.clone(),
+        recorder: Arc::new(FileRecorder::start(directory.path(), Arc::new(SeedSigner::new(104))).unwrap()),
+        journal: journal.clone(),
+        inner_hosts: InnerHosts::new(authority, clock.clone(), directory.path().to_owned()),
+        clock,
+        life: Life::default(),
+        live: Arc::default(),
+        settings: watch::channel(Arc::default()).1,
+        disk: DiskReserve::new(directory.path().to_owned(), 0),
+        metrics: Metrics::default(),
+    };
+    (Arc::new(bastion), journal)
 }
 
 fn target_named(targets: &[Target], name: &str) -> Target {

@@ -18,6 +18,7 @@ use dayfly_core::{
 use std::{
     collections::VecDeque,
     io,
+    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
 };
 use tokio::sync::{Notify, oneshot};
@@ -33,6 +34,7 @@ const MOST_WITH_REFUSALS: usize = MOST_PENDING / 2;
 pub struct Spool {
     shared: Arc<Shared>,
     commands: mpsc::Sender<Command>,
+    path: PathBuf,
 }
 
 #[derive(Debug, Default)]
@@ -74,10 +76,11 @@ impl Spool {
     pub fn start(mut file: SpoolFile) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         shared.lock().pending = file.take_pending();
+        let path = file.path().to_owned();
         let (commands, receiver) = mpsc::channel();
         let writer = Writer { shared: shared.clone(), file };
         std::thread::Builder::new().name("spool".to_owned()).spawn(move || writer.run(&receiver))?;
-        Ok(Self { shared, commands })
+        Ok(Self { shared, commands, path })
     }
 
     /// Returns once everything that was noted before is stored.
@@ -90,6 +93,11 @@ impl Spool {
     /// How many events the CA does not have yet.
     pub fn pending(&self) -> usize {
         self.shared.lock().pending.len()
+    }
+
+    /// How large the file is that they wait in, in bytes.
+    pub fn bytes(&self) -> u64 {
+        std::fs::metadata(&self.path).map_or(0, |file| file.len())
     }
 
     fn command(&self, command: Command) {
@@ -148,7 +156,8 @@ impl Writer {
     /// Numbers an event, unless it is one of too many refusals.
     fn take(&mut self, event: AuditEvent) -> Option<NumberedEvent> {
         let mut state = self.shared.lock();
-        if state.pending.len() >= MOST_WITH_REFUSALS && event.event != Event::SessionEnded {
+        let is_refusal = !matches!(event.event, Event::SessionEnded | Event::SessionWatched);
+        if state.pending.len() >= MOST_WITH_REFUSALS && is_refusal {
             state.dropped = state.dropped.saturating_add(1);
             tracing::warn!(dropped = state.dropped, "too many events wait for the CA: a refusal was not kept");
             return None;

@@ -7,7 +7,11 @@ use crate::{
 };
 use dayfly_api::bastion::Inventory;
 use dayfly_core::{name::BastionName, target::Mode};
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 use tokio::{
     sync::{Notify, watch},
     time::Instant,
@@ -26,8 +30,25 @@ pub struct InventoryWatch {
     cache: InventoryCache,
     snapshot: watch::Sender<Arc<Snapshot>>,
     last: Inventory,
+    freshness: Freshness,
     /// The keys that the CA knows to be trusted here.
     told: Option<BTreeSet<String>>,
+}
+
+/// When the CA last told what may be served. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Freshness(Arc<Mutex<Option<Instant>>>);
+
+impl Freshness {
+    /// How long ago; none if it has not since the start.
+    pub fn age(&self) -> Option<Duration> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).map(|answered| answered.elapsed())
+    }
+
+    /// It did so now.
+    pub fn answered(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
 }
 
 /// Why there is no inventory to begin with.
@@ -44,8 +65,12 @@ pub enum NoInventory {
 impl InventoryWatch {
     /// Begins with the CA's answer, or with the last one if the CA is away.
     pub async fn begin(authority: Arc<dyn Authority>, name: BastionName, cache: InventoryCache) -> Result<Self, NoInventory> {
+        let freshness = Freshness::default();
         let last = match authority.inventory().await {
-            Ok(inventory) => inventory,
+            Ok(inventory) => {
+                freshness.answered();
+                inventory
+            }
             Err(error) => match cache.load() {
                 Ok(Some(inventory)) => {
                     tracing::warn!(%error, "starting with the inventory of earlier: no session starts until the CA can be asked");
@@ -59,7 +84,7 @@ impl InventoryWatch {
             },
         };
         let snapshot = Snapshot::new(&name, last.clone())?;
-        let watch = Self { authority, name, cache, snapshot: watch::Sender::new(Arc::new(snapshot)), last, told: None };
+        let watch = Self { authority, name, cache, snapshot: watch::Sender::new(Arc::new(snapshot)), last, freshness, told: None };
         watch.keep();
         Ok(watch)
     }
@@ -67,6 +92,11 @@ impl InventoryWatch {
     /// What the CA last told, for as long as this runs.
     pub fn subscribe(&self) -> watch::Receiver<Arc<Snapshot>> {
         self.snapshot.subscribe()
+    }
+
+    /// When the CA last answered, for as long as this runs.
+    pub fn freshness(&self) -> Freshness {
+        self.freshness.clone()
     }
 
     /// Asks again every `interval`, and whenever `now` is notified, for ever.
@@ -109,9 +139,11 @@ impl InventoryWatch {
     async fn refresh(&mut self) -> Result<(), String> {
         let inventory = self.authority.inventory().await.map_err(|error| error.to_string())?;
         if inventory == self.last {
+            self.freshness.answered();
             return Ok(());
         }
         let snapshot = Snapshot::new(&self.name, inventory.clone()).map_err(|error| error.to_string())?;
+        self.freshness.answered();
         self.last = inventory;
         self.keep();
         self.snapshot.send_replace(Arc::new(snapshot));
@@ -169,6 +201,10 @@ mod tests {
         ca.away.store(true, Ordering::SeqCst);
         let mut watch = begin(&ca, state.path()).await.unwrap();
         assert!(watch.refresh().await.is_err());
+        assert_eq!(watch.freshness().age(), None, "what was kept says nothing of now");
+        ca.away.store(false, Ordering::SeqCst);
+        watch.refresh().await.unwrap();
+        assert!(watch.freshness().age().is_some());
     }
 
     #[tokio::test]

@@ -46,7 +46,7 @@ fn check(bastion: &Bastion, last: u64, events: &[NumberedEvent]) -> Result<(), R
 /// What only a bastion can know. What the CA decides it logs itself.
 fn is_a_bastions(event: Event) -> bool {
     match event {
-        Event::SessionEnded | Event::SessionRefused | Event::LoginRefused => true,
+        Event::SessionEnded | Event::SessionRefused | Event::SessionWatched | Event::LoginRefused => true,
         Event::CaStarted
         | Event::ConfigurationReloaded
         | Event::UserAdded

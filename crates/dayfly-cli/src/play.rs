@@ -1,5 +1,6 @@
 //! Showing a recording without obeying it.
 
+mod files;
 pub mod filter;
 pub mod proof;
 mod screen;

@@ -114,6 +114,8 @@ events! {
     SessionWithdrawn = "session.withdrawn";
     /// A session ended.
     SessionEnded = "session.ended";
+    /// Somebody on a bastion's host watches a session.
+    SessionWatched = "session.watched";
     /// A login at a bastion was refused.
     LoginRefused = "login.refused";
     /// A host certificate was signed, for a bastion or for an enrolled host.

@@ -121,7 +121,9 @@ reasons! {
     TargetUnavailable = "target_unavailable";
     /// The target showed a key that is not its own.
     HostKeyMismatch = "host_key_mismatch";
-    /// Too many at once.
+    /// Whoever runs the bastion ended it.
+    EndedByOperator = "ended_by_operator";
+    /// Too many at once, or for too long.
     LimitReached = "limit_reached";
     /// The CA knows no provider of this name, or none at all, or does not permit this way to sign in.
     SignInUnavailable = "sign_in_unavailable";

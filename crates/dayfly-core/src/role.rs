@@ -14,9 +14,11 @@ use std::collections::BTreeSet;
 
 mod logins;
 mod set;
+mod span;
 
 pub use logins::logins;
 pub use set::{RoleError, Roles};
+pub use span::{SessionSpan, SessionSpanError};
 
 /// What a certificate may contain.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -193,7 +195,17 @@ pub struct SessionRules {
     pub forward_to: BTreeSet<DestinationPattern>,
     /// Whether what is typed is recorded too. Default: no.
     pub record_input: bool,
+    /// How long a session may last, if that is less than what the bastion gives. Default: what the bastion gives.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_duration: Option<SessionSpan>,
+    /// How long nothing may happen in a session, if that is less than what the bastion gives. Default: what the bastion gives.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_idle: Option<SessionSpan>,
+    /// Whether a recorded session ends with the certificate that it began with. Default: no, it finishes. Passthrough sessions always end with it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub end_with_certificate: bool,
     /// Whether policy is asked again while a session runs, and ends it once it says no. Default: no.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub continuous: bool,
 }
 
@@ -205,6 +217,9 @@ impl Default for SessionRules {
             environment: BTreeSet::from([pattern("LANG"), pattern("LC_*")]),
             forward_to: BTreeSet::new(),
             record_input: false,
+            max_duration: None,
+            max_idle: None,
+            end_with_certificate: false,
             continuous: false,
         }
     }
@@ -306,6 +321,8 @@ mod tests {
             "max_ttl = \"25h\"",
             "source_address = [\"anywhere\"]",
             "time_zone = \"Berlin\"",
+            "session = { max_idle = \"0s\" }",
+            "session = { max_duration = \"1y\" }",
         ] {
             let toml = format!("name = \"web\"\nprincipals = [\"deploy@{{target}}\"]\ntargets = [\"web1\"]\n{text}");
             assert!(toml::from_str::<Role>(&toml).is_err(), "{text}");

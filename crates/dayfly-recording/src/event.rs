@@ -1,6 +1,8 @@
 //! The events of a session: one JSON object a line in `events.ndjson`.
 
 mod exec;
+mod name;
+mod transfer;
 
 use crate::{
     digest::Sha256Digest,
@@ -10,8 +12,14 @@ use crate::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 pub use exec::Exec;
+pub use name::{Name, NameError};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+use std::io;
 use time::OffsetDateTime;
+pub use transfer::{
+    Attributes, Carried, Extent, OpenFlag, Rsync, ScpDone, ScpItem, ScpMessage, ScpResult, SftpAnswer, SftpClosed, SftpEnd, SftpOperation,
+    SftpRequest, SftpStatus, Side,
+};
 
 /// A line of `events.ndjson`: `{"seq":…,"time_ms":…,"event":"…",…}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -147,6 +155,34 @@ pub enum Event {
         /// Why not, in a sentence.
         why: String,
     },
+    /// Something was typed into a terminal whose input is recorded, and the terminal did not show it.
+    Unseen {
+        /// The channel.
+        channel: u32,
+        /// The N of the file `terminal-N.cast`.
+        terminal: u32,
+        /// How many bytes.
+        bytes: u64,
+        /// What, encrypted with age to the key of whoever may know, if there is one (armored).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sealed: Option<String>,
+    },
+    /// The client asked the target's SFTP server for something. Written before it was passed on.
+    Sftp(SftpRequest),
+    /// The SFTP server answered.
+    SftpAnswer(SftpAnswer),
+    /// A file or directory that was open by SFTP is closed: what was carried.
+    SftpClosed(SftpClosed),
+    /// The channel's SFTP is over: how much of everything there was.
+    SftpEnd(SftpEnd),
+    /// A file or directory is offered by the old protocol of `scp`.
+    Scp(ScpItem),
+    /// What became of it.
+    ScpDone(ScpDone),
+    /// One side of `scp` said something.
+    ScpMessage(ScpMessage),
+    /// `rsync` was started.
+    Rsync(Rsync),
     /// A stream is over. Whatever the manifest says about streams comes from these.
     StreamEnd(StreamEnd),
     /// The session is over. The last event of a recording that did not fail, written by the writer itself.
@@ -172,6 +208,28 @@ impl Event {
     /// The event for the end of `stream`, as [`crate::StreamTap::finish`] returns it.
     pub fn stream_end(channel: u32, stream: Stream, digest: StreamDigest) -> Self {
         Self::StreamEnd(StreamEnd { channel, stream, digest })
+    }
+
+    /// How much of its line it is, in bytes.
+    pub fn length(&self) -> usize {
+        let mut length = Length(0);
+        // What cannot be written is found when it is.
+        let _ = serde_json::to_writer(&mut length, self);
+        length.0
+    }
+}
+
+/// Counts what is written.
+struct Length(usize);
+
+impl io::Write for Length {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

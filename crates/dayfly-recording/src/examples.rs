@@ -53,6 +53,7 @@ pub(crate) fn play(writer: &mut RecordingWriter) -> Result<(), crate::RecordingE
     writer.terminal_output(terminal, ms(20), b"$ \xe2\x82")?;
     writer.terminal_output(terminal, ms(21), b"\xac")?;
     writer.terminal_input(terminal, ms(30), b"ls\r")?;
+    writer.terminal_output(terminal, ms(31), b"ls\r\n")?;
     writer.sync()?;
     writer.resize(terminal, ms(40), 132, 43)?;
     writer.write(ms(50), &Event::Exec(Exec::new(1, *b"cat /etc/motd")))?;

@@ -7,6 +7,8 @@
 //! |---|---|
 //! | [`facts`], [`event`], [`terminal`], [`manifest`] | what the files say |
 //! | [`digest`], [`layout`] | SHA-256 digests; which file lies where |
+//! | [`transfer`], [`sftp`], [`scp`] | follow what file transfers do while they pass; pure
+//! | [`typed`] | tells what a person typed unseen from what the terminal showed; pure
 //! | [`stream`] | bounds what is kept of a byte stream, and counts and hashes all of it |
 //! | [`writer`] | writes a recording while the session runs, and seals it |
 //! | [`interrupted`] | seals what a killed process left behind |
@@ -27,9 +29,13 @@ pub mod interrupted;
 pub mod layout;
 pub mod manifest;
 pub mod reader;
+pub mod scp;
 mod seal;
+pub mod sftp;
 pub mod stream;
 pub mod terminal;
+pub mod transfer;
+pub mod typed;
 pub mod verify;
 pub mod writer;
 
@@ -41,5 +47,6 @@ pub use layout::find;
 pub use manifest::{Manifest, Outcome, SIGNATURE_NAMESPACE};
 pub use reader::Recording;
 pub use stream::{Stream, StreamDigest, StreamTap};
+pub use transfer::{Transfer, TransferError};
 pub use verify::{Verified, VerifyError, verify};
 pub use writer::{FinishedRecording, RecordingError, RecordingWriter, TerminalId};

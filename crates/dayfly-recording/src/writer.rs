@@ -27,7 +27,7 @@ use std::{
     time::Duration,
 };
 use storage::{FileSystem, Storage};
-use terminal::TerminalWriter;
+use terminal::{TerminalWriter, Unseen};
 use time::{OffsetDateTime, UtcOffset};
 
 /// The writer of one session's recording. Synchronous: to be called from threads that may wait for a disk.
@@ -54,7 +54,16 @@ pub struct RecordingWriter {
     bytes_out: u64,
     latest: Duration,
     failure: Option<String>,
+    sealer: Option<Sealer>,
+    /// What was typed unseen and is not told yet, by terminal. Encrypting costs as much for a letter as for a page, and whoever types chooses how much there is.
+    unseen: BTreeMap<u32, Unseen>,
 }
+
+/// How much of what was typed unseen in one terminal is held until the next [`RecordingWriter::tick`], in bytes.
+const MOST_UNSEEN: usize = 64 * 1024;
+
+/// Encrypts what was typed unseen, for whoever may know it. Text out; an error says why not.
+pub type Sealer = Box<dyn Fn(&[u8]) -> Result<String, String> + Send>;
 
 /// A terminal of one writer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -103,7 +112,14 @@ impl RecordingWriter {
             bytes_out: 0,
             latest: Duration::ZERO,
             failure: None,
+            sealer: None,
+            unseen: BTreeMap::new(),
         })
+    }
+
+    /// Has what is typed unseen from now on kept, encrypted by `sealer`. Without one it is only counted.
+    pub fn seal_unseen_with(&mut self, sealer: Sealer) {
+        self.sealer = Some(sealer);
     }
 
     /// The recording's directory.
@@ -137,7 +153,8 @@ impl RecordingWriter {
             let number = writer.next_terminal;
             let opened_at = time::Duration::try_from(elapsed).ok().and_then(|elapsed| writer.started_at.checked_add(elapsed));
             let header = TerminalHeader::new(term, columns, rows, opened_at.unwrap_or(writer.started_at));
-            let terminal = TerminalWriter::create(&*writer.storage, &writer.dir, number, channel, elapsed, &header)?;
+            let terminal =
+                TerminalWriter::create(&*writer.storage, &writer.dir, number, channel, elapsed, &header, writer.facts.record_input)?;
             writer.next_terminal += 1;
             writer.new_files = true;
             writer.terminals.insert(number, terminal);
@@ -150,18 +167,36 @@ impl RecordingWriter {
     pub fn terminal_output(&mut self, terminal: TerminalId, elapsed: Duration, bytes: &[u8]) -> Result<(), RecordingError> {
         self.attempt(elapsed, |writer, elapsed| {
             writer.bytes_out += bytes.len() as u64;
-            writer.terminal(terminal)?.output(elapsed, bytes)
+            let unseen = writer.terminal(terminal)?.output(elapsed, bytes)?;
+            writer.unseen(elapsed, terminal.0, unseen)
         })
     }
 
-    /// Records what the person typed if [`SessionFacts::record_input`] asks for it, and only counts it otherwise.
+    /// Records what the person typed if [`SessionFacts::record_input`] asks for it, and only counts it otherwise. Nothing of it is written before it is known
+    /// that the terminal shows it; what the terminal does not show becomes an `unseen` event. See [`Self::tick`].
     pub fn terminal_input(&mut self, terminal: TerminalId, elapsed: Duration, bytes: &[u8]) -> Result<(), RecordingError> {
         self.attempt(elapsed, |writer, elapsed| {
             writer.bytes_in += bytes.len() as u64;
-            let record = writer.facts.record_input;
-            let terminal = writer.terminal(terminal)?;
-            if record { terminal.input(elapsed, bytes) } else { Ok(()) }
+            let unseen = writer.terminal(terminal)?.input(elapsed, bytes)?;
+            writer.unseen(elapsed, terminal.0, unseen)
         })
+    }
+
+    /// Decides about what was typed and has waited long enough for its echo, and tells what was unseen. To be called now and then while [`Self::is_waiting`].
+    pub fn tick(&mut self, elapsed: Duration) -> Result<(), RecordingError> {
+        self.attempt(elapsed, |writer, elapsed| {
+            let mut found = Vec::new();
+            for (number, terminal) in &mut writer.terminals {
+                found.push((*number, terminal.tick(elapsed)?));
+            }
+            found.into_iter().try_for_each(|(number, unseen)| writer.unseen(elapsed, number, unseen))?;
+            writer.tell_unseen(elapsed)
+        })
+    }
+
+    /// Whether something that was typed waits to be decided about, or to be told.
+    pub fn is_waiting(&self) -> bool {
+        !self.unseen.is_empty() || self.terminals.values().any(TerminalWriter::is_waiting)
     }
 
     /// Records that the terminal's size changed, in the terminal and as an event.
@@ -175,9 +210,8 @@ impl RecordingWriter {
     /// Ends the recording of a terminal, stores it and lets go of its file. [`Self::finish`] does it for those that are still open.
     pub fn close_terminal(&mut self, terminal: TerminalId, elapsed: Duration) -> Result<(), RecordingError> {
         self.attempt(elapsed, |writer, elapsed| {
-            let closing = writer.terminal(terminal)?;
-            closing.end(elapsed)?;
-            closing.file.sync()?;
+            writer.end_terminal(elapsed, terminal.0)?;
+            writer.terminal(terminal)?.file.sync()?;
             writer.closed.extend(writer.terminals.remove(&terminal.0).map(|mut terminal| terminal.file.entry()));
             Ok(())
         })
@@ -213,6 +247,31 @@ impl RecordingWriter {
                 Stream::Stdout | Stream::Stderr => self.bytes_out += end.digest.bytes,
             }
             self.streams.push(end.clone());
+        }
+        Ok(())
+    }
+
+    fn end_terminal(&mut self, elapsed: Duration, number: u32) -> Result<(), RecordingError> {
+        let unseen = self.terminal(TerminalId(number))?.end(elapsed)?;
+        self.unseen(elapsed, number, unseen)?;
+        self.tell_unseen(elapsed)
+    }
+
+    fn unseen(&mut self, elapsed: Duration, terminal: u32, unseen: Vec<Unseen>) -> Result<(), RecordingError> {
+        for more in unseen {
+            let held = self.unseen.entry(terminal).or_insert_with(|| Unseen { channel: more.channel, text: String::new() });
+            held.text.push_str(&more.text);
+            if held.text.len() >= MOST_UNSEEN {
+                self.tell_unseen(elapsed)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn tell_unseen(&mut self, elapsed: Duration) -> Result<(), RecordingError> {
+        for (terminal, Unseen { channel, text }) in std::mem::take(&mut self.unseen) {
+            let sealed = self.sealer.as_ref().map(|seal| seal(text.as_bytes())).transpose().map_err(RecordingError::sealing)?;
+            self.append(elapsed, &Event::Unseen { channel, terminal, bytes: text.len() as u64, sealed })?;
         }
         Ok(())
     }

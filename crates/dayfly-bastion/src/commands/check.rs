@@ -5,6 +5,7 @@ use crate::{
     authority::{Authority, Snapshot},
     config::Config,
     files,
+    settings::Settings,
 };
 use anyhow::bail;
 use clap::Args;
@@ -66,6 +67,9 @@ fn check_files(config: &Config) -> Vec<String> {
         && let Err(error) = files::read_private_key(&config.host_key)
     {
         mistakes.push(format!("host_key {}: {error}", config.host_key.display()));
+    }
+    if let Err(error) = Settings::of(config) {
+        mistakes.push(error.to_string());
     }
     for (key, directory) in [("state", &config.state), ("recordings", &config.recordings)] {
         if let Err(error) = try_write(directory) {

@@ -1,9 +1,10 @@
 //! From the target to the client: recorded first, then sent. What the target says between its bytes becomes events, in its place.
 
-use super::{Control, STDERR, report::Counts};
+use super::{Control, STDERR};
 use crate::{
     flow::{Gone, Lane, Piece, QueueReceiver},
-    recorder::Recording,
+    live::LiveSession,
+    recorder::{Recording, RecordingFailure},
     session::Event,
     upstream::TargetMark,
 };
@@ -11,6 +12,7 @@ use bytes::Bytes;
 use dayfly_recording::Stream;
 use russh::{ChannelWriteHalf, server};
 use std::sync::Arc;
+use tokio::sync::oneshot;
 
 pub(super) struct Download {
     pub(super) control: Arc<Control>,
@@ -18,9 +20,11 @@ pub(super) struct Download {
     pub(super) client: Arc<ChannelWriteHalf<server::Msg>>,
     pub(super) incoming: QueueReceiver<TargetMark>,
     pub(super) gone: Gone,
-    pub(super) counts: Arc<Counts>,
-    /// The first answer that comes is about a terminal.
-    pub(super) terminal_asked: bool,
+    pub(super) live: Arc<LiveSession>,
+    /// Whether whoever watches may see what comes.
+    pub(super) is_terminal: bool,
+    /// The first answer that comes is about a terminal, if one was asked for. Told when it is given.
+    pub(super) terminal_asked: Option<oneshot::Sender<()>>,
 }
 
 impl Download {
@@ -47,8 +51,11 @@ impl Download {
             Lane::Main => (Stream::Stdout, bytes.len()),
             Lane::Stderr => (Stream::Stderr, bytes.len()),
         };
-        self.recording.bytes(stream, bytes.clone()).await.map_err(|failure| Event::RecordingFailed(failure.0))?;
-        self.counts.down(count);
+        self.recording.bytes(stream, bytes.clone()).await.map_err(RecordingFailure::event)?;
+        self.live.counts.add_down(count);
+        if self.is_terminal {
+            self.live.show(&bytes);
+        }
         let send = async {
             match lane {
                 Lane::Main => self.client.data_bytes(bytes).await,
@@ -64,14 +71,14 @@ impl Download {
 
     fn meaning(&mut self, mark: TargetMark) -> Option<Event> {
         Some(match mark {
-            TargetMark::Answer(granted) => {
-                let about_terminal = std::mem::take(&mut self.terminal_asked);
-                match (granted, about_terminal) {
-                    (true, _) => return None,
-                    (false, true) => Event::TerminalDeclined,
-                    (false, false) => Event::StartDeclined,
+            TargetMark::Answer(granted) => match (granted, self.terminal_asked.take()) {
+                (true, about_terminal) => {
+                    about_terminal.map(|given| given.send(()));
+                    return None;
                 }
-            }
+                (false, Some(_)) => Event::TerminalDeclined,
+                (false, None) => Event::StartDeclined,
+            },
             TargetMark::Eof => Event::TargetEof,
             TargetMark::Exit(exit) => Event::TargetExited(exit),
             TargetMark::Close => Event::TargetClosed,

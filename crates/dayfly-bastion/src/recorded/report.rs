@@ -3,6 +3,8 @@
 use crate::{
     authority::PermittedSession,
     connection::Connection,
+    live::LiveSession,
+    metrics::RecorderFailure,
     session::{Ending, Exit},
 };
 use dayfly_core::{
@@ -12,62 +14,33 @@ use dayfly_core::{
     target::Mode,
 };
 use dayfly_recording::{FinishedRecording, Outcome, SessionFacts};
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Instant,
-};
-
-/// How many bytes went which way.
-#[derive(Debug, Default)]
-pub(crate) struct Counts {
-    up: AtomicU64,
-    down: AtomicU64,
-}
-
-impl Counts {
-    /// From the client to the target.
-    pub(crate) fn up(&self, bytes: usize) {
-        self.up.fetch_add(bytes as u64, Ordering::Relaxed);
-    }
-
-    /// From the target to the client.
-    pub(crate) fn down(&self, bytes: usize) {
-        self.down.fetch_add(bytes as u64, Ordering::Relaxed);
-    }
-}
-
 /// Collects what the log will hold.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
-    counts: Arc<Counts>,
-    began: Option<Instant>,
     exit: Option<Exit>,
 }
 
 impl Report {
-    /// The session begins now.
-    pub(crate) fn begin(&mut self) {
-        self.began = Some(Instant::now());
-    }
-
-    /// Where bytes are counted.
-    pub(crate) fn counts(&self) -> Arc<Counts> {
-        self.counts.clone()
-    }
-
     /// How what ran ended.
     pub(crate) fn exited(&mut self, exit: &Exit) {
         self.exit = Some(exit.clone());
     }
 
     /// Reports the end of a session.
-    pub(crate) fn end(&self, connection: &Connection, session: &PermittedSession, ending: &Ending, sealed: Option<&FinishedRecording>) {
+    pub(crate) fn end(
+        &self,
+        connection: &Connection,
+        session: &PermittedSession,
+        live: &LiveSession,
+        ending: &Ending,
+        sealed: Option<&FinishedRecording>,
+    ) {
         // A recording that failed while it was sealed says so itself.
         let outcome = sealed.map_or(ending.outcome, |finished| finished.manifest.outcome);
-        let mut event = self.ended(connection, session, outcome, &ending.reason, ending.refusal.as_ref());
+        if outcome == Outcome::RecordingFailed {
+            connection.bastion.metrics.recorder_failed(RecorderFailure::Running);
+        }
+        let mut event = self.ended(connection, session, live, outcome, &ending.reason, ending.refusal.as_ref());
         if let Some(finished) = sealed {
             event = event.fact("manifest_sha256", finished.manifest_sha256);
         }
@@ -75,16 +48,18 @@ impl Report {
     }
 
     /// Reports the end of a session that has no recording to begin with.
-    pub(crate) fn not_recorded(&self, connection: &Connection, session: &PermittedSession, refusal: &Refusal) {
-        let event = self.ended(connection, session, Outcome::RecordingFailed, &refusal.message, Some(refusal));
+    pub(crate) fn not_recorded(&self, connection: &Connection, session: &PermittedSession, live: &LiveSession, refusal: &Refusal) {
+        connection.bastion.metrics.recorder_failed(RecorderFailure::Begin);
+        let event = self.ended(connection, session, live, Outcome::RecordingFailed, &refusal.message, Some(refusal));
         connection.bastion.journal.note(event);
     }
 
-    /// The event of a session's end.
+    /// The event of a session's end, which is counted.
     pub(crate) fn ended(
         &self,
         connection: &Connection,
         session: &PermittedSession,
+        live: &LiveSession,
         outcome: Outcome,
         reason: &str,
         refusal: Option<&Refusal>,
@@ -94,7 +69,7 @@ impl Report {
             Outcome::RecordingFailed | Outcome::TargetGone => audit::Outcome::Failed,
             Outcome::Completed | Outcome::ClientGone | Outcome::Terminated | Outcome::Interrupted => audit::Outcome::Done,
         };
-        let duration = self.began.map_or(0, |began| began.elapsed().as_millis());
+        connection.bastion.metrics.session_ended(session.permit().mode, outcome);
         let mut event = connection
             .bastion
             .event(audit::Event::SessionEnded, how)
@@ -108,10 +83,13 @@ impl Report {
             .fact("mode", session.permit().mode.as_str())
             .fact("peer", connection.peer)
             .fact("ending", outcome)
-            .fact("bytes_in", self.counts.up.load(Ordering::Relaxed))
-            .fact("bytes_out", self.counts.down.load(Ordering::Relaxed))
-            .fact("duration_ms", duration);
+            .fact("bytes_in", live.counts.up())
+            .fact("bytes_out", live.counts.down())
+            .fact("duration_ms", live.counts.elapsed().as_millis());
         event.reason = refusal.map(|refusal| refusal.reason);
+        if let Some(uid) = live.ended_by() {
+            event = event.fact("ended_by_uid", uid);
+        }
         if let Some(account) = session.ask().admission.account() {
             event = event.fact("account", account);
         }

@@ -1,6 +1,6 @@
 //! Recordings as directories of files, written by a few threads.
 
-use super::{Beginning, Gate, Job, Recorder, Recording, Work, worker::Worker};
+use super::{Beginning, Bounds, Gate, Job, Recorder, Recording, UnseenKey, Watched, Work, quota::Quota, worker::Worker};
 use dayfly_core::{signature::sign_sshsig, signer::Signer};
 use dayfly_recording::{
     RecordingError, SIGNATURE_NAMESPACE, SessionFacts, close_interrupted,
@@ -24,23 +24,41 @@ const WORKERS: usize = 4;
 /// Makes the files of a recording.
 pub type StorageMaker = Arc<dyn Fn() -> Box<dyn Storage> + Send + Sync>;
 
+/// How recordings are kept.
+#[derive(Clone)]
+pub struct Settings {
+    /// How large they may get.
+    pub bounds: Bounds,
+    /// To whom what is typed unseen is encrypted. None: it is only counted.
+    pub unseen_key: Option<UnseenKey>,
+    /// Makes the files.
+    pub storage: StorageMaker,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { bounds: Bounds::default(), unseen_key: None, storage: Arc::new(|| Box::new(FileSystem)) }
+    }
+}
+
 /// Writes recordings below one directory, and seals them with the bastion's enrolled key.
 pub struct FileRecorder {
     workers: Vec<mpsc::Sender<Job>>,
 }
 
 impl FileRecorder {
-    /// Starts the threads. They end when the recorder and every recording are gone.
+    /// Starts the threads, with the usual settings. They end when the recorder and every recording are gone.
     pub fn start(root: &Path, signer: Arc<dyn Signer>) -> io::Result<Self> {
-        Self::start_with(root, signer, Arc::new(|| Box::new(FileSystem)))
+        Self::start_with(root, signer, Settings::default())
     }
 
-    /// As [`Self::start`], with the files made by `storage`.
-    pub fn start_with(root: &Path, signer: Arc<dyn Signer>, storage: StorageMaker) -> io::Result<Self> {
+    /// As [`Self::start`], with other settings.
+    pub fn start_with(root: &Path, signer: Arc<dyn Signer>, settings: Settings) -> io::Result<Self> {
         let mut workers = Vec::with_capacity(WORKERS);
+        let quota = Arc::new(Quota::new(settings.bounds));
         for number in 0..WORKERS {
             let (sender, jobs) = mpsc::channel();
-            let worker = Worker::new(root.to_owned(), signer.clone(), storage.clone(), jobs);
+            let worker = Worker::new(root.to_owned(), signer.clone(), settings.clone(), quota.clone(), jobs);
             std::thread::Builder::new().name(format!("recorder-{number}")).spawn(move || worker.run())?;
             workers.push(sender);
         }
@@ -64,7 +82,7 @@ impl Recorder for FileRecorder {
             let work = Work::Begin { facts: Box::new(facts), started_at, gate: gate.clone(), reply };
             worker.send(Job { session, elapsed: Duration::ZERO, weight: 0, work }).map_err(|_| super::gone())?;
             answer.await.map_err(|_| super::gone())??;
-            Ok(Recording { session, began: Instant::now(), gate, worker })
+            Ok(Recording { session, began: Instant::now(), gate, worker, watched: Watched::default() })
         })
     }
 }

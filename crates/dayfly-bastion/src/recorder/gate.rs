@@ -58,11 +58,7 @@ impl Gate {
         });
         match waiting.await {
             Ok(outcome) => outcome,
-            Err(_) => {
-                let failure = RecordingFailure(format!("the disk has not taken anything for {} s", PATIENCE.as_secs()));
-                self.fail(failure.clone());
-                Err(failure)
-            }
+            Err(_) => Err(self.failed(RecordingFailure::Failed(format!("the disk has not taken anything for {} s", PATIENCE.as_secs())))),
         }
     }
 
@@ -97,6 +93,11 @@ impl Gate {
         self.moved.notify_waiters();
     }
 
+    /// How long something has been on its way to the disk.
+    pub fn lag(&self) -> Duration {
+        self.lock().unsynced_since.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
     /// Nothing is recorded any more.
     pub fn fail(&self, failure: RecordingFailure) {
         self.failed.send_if_modified(|failed| {
@@ -105,6 +106,12 @@ impl Gate {
             first
         });
         self.moved.notify_waiters();
+    }
+
+    /// As [`Self::fail`]. Returns why: the first failure is the one that everybody hears of.
+    pub fn failed(&self, failure: RecordingFailure) -> RecordingFailure {
+        self.fail(failure);
+        self.failed.borrow().clone().unwrap_or_else(super::gone)
     }
 
     /// Returns when the recording has failed.
@@ -154,7 +161,7 @@ mod tests {
             let gate = gate.clone();
             async move { gate.enter(1).await }
         });
-        let failure = RecordingFailure("disk full".to_owned());
+        let failure = RecordingFailure::Failed("disk full".to_owned());
         gate.fail(failure.clone());
         assert_eq!(waiting.await.unwrap(), Err(failure.clone()));
         assert_eq!(gate.enter(1).await, Err(failure.clone()));

@@ -3,7 +3,7 @@
 use super::{Gate, RecordingFailure};
 use crate::session::{Exit, Plan, Size};
 use bytes::Bytes;
-use dayfly_recording::{FinishedRecording, Outcome, SessionFacts, Stream};
+use dayfly_recording::{Event, FinishedRecording, Outcome, SessionFacts, Stream};
 use std::{sync::Arc, time::Duration};
 use time::OffsetDateTime;
 use tokio::sync::oneshot;
@@ -30,8 +30,17 @@ pub(super) enum Work {
         gate: Arc<Gate>,
         reply: oneshot::Sender<Result<(), RecordingFailure>>,
     },
-    Started(Plan),
-    Bytes(Stream, Bytes),
+    Started {
+        plan: Plan,
+        /// What there is to tell of the files that its streams carry, if they do.
+        transfer: Option<Vec<Event>>,
+    },
+    Bytes {
+        stream: Stream,
+        bytes: Bytes,
+        /// What these bytes do, as far as they carry files.
+        done: Vec<Event>,
+    },
     Eof(Stream),
     Resized(Size),
     Signalled(String),
@@ -41,6 +50,7 @@ pub(super) enum Work {
         why: &'static str,
     },
     Finish {
+        done: Vec<Event>,
         outcome: Outcome,
         reason: String,
         ended_at: OffsetDateTime,

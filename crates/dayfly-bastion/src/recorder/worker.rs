@@ -2,7 +2,8 @@
 
 use super::{
     Gate, Job, RecordingFailure, Work,
-    file::{self, StorageMaker},
+    file::{self, Settings},
+    quota::Quota,
 };
 use crate::session::{Exit, Plan, StartRequest};
 use dayfly_core::signer::Signer;
@@ -27,7 +28,8 @@ const CHANNEL: u32 = 0;
 pub(super) struct Worker {
     root: PathBuf,
     signer: Arc<dyn Signer>,
-    storage: StorageMaker,
+    settings: Settings,
+    quota: Arc<Quota>,
     jobs: mpsc::Receiver<Job>,
     active: HashMap<Uuid, Active>,
     unsynced: BTreeSet<Uuid>,
@@ -37,7 +39,12 @@ pub(super) struct Worker {
 struct Active {
     writer: RecordingWriter,
     gate: Arc<Gate>,
+    person: String,
+    /// How much of its size the quota knows.
+    counted: u64,
     capture: Capture,
+    /// How old the session was when it last did something, and when that was.
+    latest: (Duration, Instant),
 }
 
 /// How bytes are kept.
@@ -51,8 +58,8 @@ enum Capture {
 }
 
 impl Worker {
-    pub(super) fn new(root: PathBuf, signer: Arc<dyn Signer>, storage: StorageMaker, jobs: mpsc::Receiver<Job>) -> Self {
-        Self { root, signer, storage, jobs, active: HashMap::new(), unsynced: BTreeSet::new() }
+    pub(super) fn new(root: PathBuf, signer: Arc<dyn Signer>, settings: Settings, quota: Arc<Quota>, jobs: mpsc::Receiver<Job>) -> Self {
+        Self { root, signer, settings, quota, jobs, active: HashMap::new(), unsynced: BTreeSet::new() }
     }
 
     /// Works until everybody who could send a job is gone.
@@ -89,8 +96,8 @@ impl Worker {
                     self.active.remove(&job.session);
                 }
             }
-            Work::Finish { outcome, reason, ended_at, reply } => {
-                let finished = self.finish(job.session, job.elapsed, outcome, reason, ended_at);
+            Work::Finish { done, outcome, reason, ended_at, reply } => {
+                let finished = self.finish(job.session, job.elapsed, &done, outcome, reason, ended_at);
                 let _ = reply.send(finished);
             }
             Work::Abandon => {
@@ -102,8 +109,15 @@ impl Worker {
     }
 
     fn begin(&mut self, session: Uuid, facts: SessionFacts, started_at: OffsetDateTime, gate: Arc<Gate>) -> Result<(), RecordingError> {
-        let writer = RecordingWriter::create_in((self.storage)(), &self.root, facts, started_at)?;
-        self.active.insert(session, Active { writer, gate, capture: Capture::Nothing });
+        let person = facts.subject.clone();
+        let mut writer = RecordingWriter::create_in((self.settings.storage)(), &self.root, facts, started_at)?;
+        if let Some(key) = &self.settings.unseen_key {
+            writer.seal_unseen_with(key.sealer());
+        }
+        self.active.insert(
+            session,
+            Active { writer, gate, person, counted: 0, capture: Capture::Nothing, latest: (Duration::ZERO, Instant::now()) },
+        );
         Ok(())
     }
 
@@ -116,15 +130,22 @@ impl Worker {
             }
             Err(error) => active.gate.fail(failure(error)),
         }
+        active.count(&self.quota);
     }
 
     fn sync(&mut self) {
         for session in std::mem::take(&mut self.unsynced) {
             let Some(active) = self.active.get_mut(&session) else { continue };
             let asked = Instant::now();
-            match active.writer.sync() {
+            let elapsed = active.latest.0 + active.latest.1.elapsed();
+            match active.writer.tick(elapsed).and_then(|()| active.writer.sync()) {
                 Ok(()) => active.gate.synced(asked),
                 Err(error) => active.gate.fail(failure(error)),
+            }
+            active.count(&self.quota);
+            // What was typed waits for its echo, and not for ever.
+            if active.writer.is_waiting() {
+                self.unsynced.insert(session);
             }
         }
     }
@@ -133,6 +154,7 @@ impl Worker {
         &mut self,
         session: Uuid,
         elapsed: Duration,
+        done: &[Event],
         outcome: Outcome,
         reason: String,
         ended_at: OffsetDateTime,
@@ -140,7 +162,7 @@ impl Worker {
         self.unsynced.remove(&session);
         let mut active = self.active.remove(&session).ok_or_else(super::gone)?;
         // What fails here is remembered by the writer, which then seals the recording as failed.
-        let _ = active.end_streams(elapsed);
+        let _ = active.events(elapsed, done).and_then(|()| active.end_streams(elapsed));
         let signer = self.signer.clone();
         match active.writer.finish(elapsed, ended_at, outcome, reason, |manifest| file::sign(&*signer, manifest)) {
             Ok(finished) => Ok(finished),
@@ -154,11 +176,24 @@ impl Worker {
 }
 
 impl Active {
+    /// Tells the quota how much was written, and has the session end if it is too much.
+    fn count(&mut self, quota: &Quota) {
+        let size = self.writer.size();
+        let new = size.saturating_sub(std::mem::replace(&mut self.counted, size));
+        if let Err(passed) = quota.take(&self.person, new, size, Instant::now()) {
+            self.gate.fail(RecordingFailure::Over(passed.to_string()));
+        }
+    }
+
     fn write(&mut self, elapsed: Duration, work: Work) -> Result<(), RecordingError> {
         let channel = CHANNEL;
+        self.latest = (elapsed, Instant::now());
         let event = match work {
-            Work::Started(plan) => return self.started(elapsed, plan),
-            Work::Bytes(stream, bytes) => return self.bytes(elapsed, stream, &bytes),
+            Work::Started { plan, transfer } => return self.started(elapsed, plan, transfer),
+            Work::Bytes { stream, bytes, done } => {
+                self.events(elapsed, &done)?;
+                return self.bytes(elapsed, stream, &bytes);
+            }
             Work::Resized(size) => {
                 let Capture::Terminal(terminal) = self.capture else { return Ok(()) };
                 return self.writer.resize(terminal, elapsed, size.columns, size.rows);
@@ -173,7 +208,7 @@ impl Active {
         self.writer.write(elapsed, &event)
     }
 
-    fn started(&mut self, elapsed: Duration, plan: Plan) -> Result<(), RecordingError> {
+    fn started(&mut self, elapsed: Duration, plan: Plan, transfer: Option<Vec<Event>>) -> Result<(), RecordingError> {
         let channel = CHANNEL;
         for (name, value) in plan.environment {
             self.writer.write(elapsed, &Event::Env { channel, name, accepted: true, value: Some(value) })?;
@@ -182,6 +217,8 @@ impl Active {
             Some(terminal) => {
                 Capture::Terminal(self.writer.open_terminal(elapsed, channel, &terminal.term, terminal.size.columns, terminal.size.rows)?)
             }
+            // What is done with files is told one by one, and what they hold stays with those whose files they are.
+            None if transfer.is_some() => transfer_streams(),
             // What goes into a shell are commands, all of which are kept; other streams are bounded.
             // Bulk that programs exchange: counted and hashed.
             None if matches!(plan.start, StartRequest::Forward(_)) => streams(|| StreamTap::with_limit(0)),
@@ -196,7 +233,12 @@ impl Active {
             (None, StartRequest::Shell) => Event::Shell { channel },
             (None, StartRequest::Subsystem(name)) => Event::Subsystem { channel, name },
         };
-        self.writer.write(elapsed, &event)
+        self.writer.write(elapsed, &event)?;
+        self.events(elapsed, &transfer.unwrap_or_default())
+    }
+
+    fn events(&mut self, elapsed: Duration, events: &[Event]) -> Result<(), RecordingError> {
+        events.iter().try_for_each(|event| self.writer.write(elapsed, event))
     }
 
     fn bytes(&mut self, elapsed: Duration, stream: Stream, bytes: &[u8]) -> Result<(), RecordingError> {
@@ -224,6 +266,11 @@ fn streams(tap: impl Fn() -> StreamTap) -> Capture {
     Capture::Streams(Box::new([(Stream::Stdin, tap()), (Stream::Stdout, tap()), (Stream::Stderr, tap())]))
 }
 
+fn transfer_streams() -> Capture {
+    let counted = || StreamTap::with_limit(0);
+    Capture::Streams(Box::new([(Stream::Stdin, counted()), (Stream::Stdout, counted()), (Stream::Stderr, StreamTap::new())]))
+}
+
 fn failure(error: RecordingError) -> RecordingFailure {
-    RecordingFailure(error.to_string())
+    RecordingFailure::Failed(error.to_string())
 }

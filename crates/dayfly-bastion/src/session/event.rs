@@ -56,6 +56,8 @@ pub enum Event {
     TargetClosed,
     /// The target's connection ended.
     TargetGone,
+    /// There is something to tell the person that ends nothing. Whole lines, ready for a terminal.
+    Noticed(String),
     /// Something could not be recorded.
     RecordingFailed(String),
     /// The bastion ends the session: revoked, past a limit, draining.

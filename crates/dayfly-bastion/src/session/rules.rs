@@ -36,8 +36,12 @@ impl Rules {
         self.force_command.as_ref()
     }
 
-    /// Whether `start` may be started.
-    pub(super) fn judge(&self, start: &StartRequest) -> Result<(), Refusal> {
+    /// Whether `start` may be started; on a terminal, if one was asked for.
+    pub(super) fn judge(&self, start: &StartRequest, on_terminal: bool) -> Result<(), Refusal> {
+        // A terminal changes bytes, so what passes could not be followed.
+        if on_terminal && matches!(start, StartRequest::Subsystem(_)) {
+            return Err(Refusal::new(Reason::NotAllowed, "a subsystem takes no terminal", "leave out -t"));
+        }
         if self.force_command.is_some() && matches!(start, StartRequest::Subsystem(_)) {
             return Err(not_allowed("the certificate allows one command only, and no subsystem"));
         }

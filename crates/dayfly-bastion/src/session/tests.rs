@@ -227,10 +227,30 @@ fn a_target_that_says_no_or_goes_away_is_told() {
     let mut declined = begun(StartRequest::Subsystem("sftp".into()));
     let actions = declined.on(Event::StartDeclined);
     assert!(words(&actions).contains("sftp"), "{actions:?}");
+    let mut dark = begun(exec("bash"));
+    let actions = dark.on(Event::TerminalDeclined);
+    assert!(words(&actions).contains("does not give a terminal") && ending(&actions).outcome == Outcome::Refused, "{actions:?}");
     let mut gone = begun(exec("true"));
     let actions = gone.on(Event::TargetGone);
     assert_eq!(ending(&actions).outcome, Outcome::TargetGone);
     assert!(actions.contains(&Action::ClientExit(Exit::Status(EXIT_REFUSED))));
+}
+
+#[test]
+fn a_notice_reaches_a_terminal_now_or_when_it_opens_and_no_program() {
+    let notice = || Event::Noticed("soon\r\n".to_owned());
+    let mut typing = permitted(rules(&[Extension::PermitPty], None));
+    assert_eq!(typing.on(notice()), []);
+    typing.on(Event::TerminalRequested(terminal()));
+    typing.on(Event::TargetReady);
+    let actions = typing.on(Event::StartRequested(StartRequest::Shell));
+    assert!(matches!(&actions[..], [Action::Accept, Action::Tell(words), Action::Begin(_)] if words == "soon\r\n"), "{actions:?}");
+    assert_eq!(typing.on(notice()), [Action::Tell("soon\r\n".to_owned())]);
+    let mut program = permitted(rules(&[], None));
+    program.on(notice());
+    program.on(Event::TargetReady);
+    assert!(matches!(&program.on(Event::StartRequested(exec("true")))[..], [Action::Accept, Action::Begin(_)]));
+    assert_eq!(program.on(notice()), []);
 }
 
 #[test]
@@ -285,6 +305,7 @@ fn event() -> impl Strategy<Value = Event> {
         Just(Event::TargetClosed),
         Just(Event::TargetGone),
         Just(Event::RecordingFailed("full".to_owned())),
+        Just(Event::Noticed("soon\r\n".to_owned())),
         Just(Event::Terminated { reason: Reason::Revoked, message: "revoked".to_owned() }),
     ]
 }

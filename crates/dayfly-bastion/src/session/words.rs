@@ -15,6 +15,11 @@ pub fn told(refusal: &Refusal) -> String {
     text
 }
 
+/// A line for a person's terminal that ends nothing.
+pub fn notice(message: &str) -> String {
+    format!("\r\ndayfly: {}\r\n", plain(message))
+}
+
 /// Names from outside may hold escape sequences; a terminal must never see them.
 fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()

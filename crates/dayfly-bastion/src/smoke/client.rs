@@ -114,6 +114,12 @@ impl House {
         authenticate(&mut connection, user, person).await.then_some(connection)
     }
 
+    /// As [`Self::log_in`], over a connection that somebody opened.
+    pub(super) async fn log_in_over(&self, socket: tokio::net::TcpStream, user: &str, person: &Person) -> Option<Connection> {
+        let mut connection = self.handshake(socket, "gate").await.unwrap();
+        authenticate(&mut connection, user, person).await.then_some(connection)
+    }
+
     /// As `ssh -J`: logged in at the bastion, and inside at `account@target`.
     pub(super) async fn jump(&self, outer: &Person, inner: &Person, account: &str, target: &str) -> Option<(Connection, Connection)> {
         let outside = self.log_in("whoever", outer).await.unwrap();

@@ -48,7 +48,7 @@ impl House {
         let client = ClientHandler::new(connection, Entrance::Outer, answers);
         let mut config = server_config(double::fresh_key(), None);
         config.preferred = unencrypted();
-        tokio::spawn(serve(Arc::new(config), transport, cut, client, self.bastion.login_grace, || {}));
+        tokio::spawn(serve(Arc::new(config), transport, cut, client, self.bastion.limits().login_grace, || {}));
         let mut client = RawClient(far);
         client.exchange_keys().await;
         client

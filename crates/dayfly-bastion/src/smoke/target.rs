@@ -93,7 +93,7 @@ impl server::Handler for TargetSide {
     async fn pty_request(
         &mut self,
         id: ChannelId,
-        _: &str,
+        term: &str,
         columns: u32,
         rows: u32,
         _: u32,
@@ -101,6 +101,9 @@ impl server::Handler for TargetSide {
         _: &[(Pty, u32)],
         session: &mut Session,
     ) -> Result<(), Self::Error> {
+        if term == "declined" {
+            return session.channel_failure(id);
+        }
         self.terminal = Some((columns, rows));
         session.channel_success(id)
     }

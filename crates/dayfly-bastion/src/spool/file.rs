@@ -63,6 +63,11 @@ impl SpoolFile {
         state.join("events.spool")
     }
 
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Begins a spool whose first event comes after number `last`.
     pub fn create(path: &Path, last: u64) -> Result<Self, SpoolError> {
         let bytes = lines(last, &[]).and_then(|bytes| files::write_private(path, &bytes).map(|()| bytes));

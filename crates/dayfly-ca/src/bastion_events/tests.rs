@@ -57,7 +57,9 @@ async fn a_bastion_cannot_report_what_the_ca_decides() {
         assert!(is_bad(send(&ca, vec![ended(1), numbered(2, event)]).await), "{event}");
     }
     assert!(ca.store.events().is_empty());
-    assert_eq!(send(&ca, vec![ended(1), numbered(2, Event::SessionRefused), numbered(3, Event::LoginRefused)]).await.unwrap(), 3);
+    let own = [Event::SessionRefused, Event::SessionWatched, Event::LoginRefused];
+    let events = own.into_iter().zip(2..).map(|(event, number)| numbered(number, event));
+    assert_eq!(send(&ca, std::iter::once(ended(1)).chain(events).collect()).await.unwrap(), 4);
 }
 
 #[tokio::test]

@@ -155,6 +155,7 @@ fn status(reason: Reason) -> StatusCode {
         | Reason::TtlTooLong
         | Reason::NameNotEnrolled
         | Reason::DifferentPerson
+        | Reason::EndedByOperator
         | Reason::NotAllowed
         | Reason::HostKeyMismatch
         | Reason::SignInUnavailable

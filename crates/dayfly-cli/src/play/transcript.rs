@@ -1,7 +1,11 @@
 //! The events of a recording as lines of text: what was run, what it read and wrote, how it ended.
 
+use super::files;
 use crate::output::Lines;
-use dayfly_recording::{Event, EventLine, event::Chunk};
+use dayfly_recording::{
+    Event, EventLine,
+    event::{Chunk, Side},
+};
 use std::io;
 
 /// Writes one event. What the session's streams carried is shown line by line, as text.
@@ -43,6 +47,16 @@ fn in_words(event: &Event) -> String {
         Event::ExitStatus { status, .. } => format!("exit status {status}"),
         Event::ExitSignal { name, message, .. } => format!("killed by signal {name} {message}"),
         Event::Refused { what, why, .. } => format!("refused {what}: {why}"),
+        Event::Unseen { bytes, sealed: Some(_), .. } => format!("{bytes} bytes typed unseen, sealed"),
+        Event::Unseen { bytes, sealed: None, .. } => format!("{bytes} bytes typed unseen, not kept"),
+        Event::Sftp(asked) => files::asked(asked),
+        Event::SftpAnswer(answer) => files::answered(answer),
+        Event::SftpClosed(closed) => files::closed(closed),
+        Event::SftpEnd(end) => files::ended(end),
+        Event::Scp(item) => files::offered(item),
+        Event::ScpDone(done) => files::taken(done),
+        Event::ScpMessage(message) => format!("scp, {} says: {}", side(message.side), message.text),
+        Event::Rsync(rsync) => files::rsync(rsync),
         Event::StreamEnd(end) => {
             format!("{}: {} bytes, {} of them recorded, SHA-256 {}", end.stream, end.digest.bytes, end.digest.recorded, end.sha256())
         }
@@ -52,11 +66,21 @@ fn in_words(event: &Event) -> String {
     }
 }
 
+fn side(side: Side) -> &'static str {
+    match side {
+        Side::Client => "the client",
+        Side::Target => "the target",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use dayfly_recording::{Stream, event::Exec};
+    use dayfly_recording::{
+        Sha256Digest, Stream,
+        event::{Carried, Exec, Extent, Name, SftpClosed, SftpOperation, SftpRequest, SftpStatus},
+    };
 
     fn written(event: Event) -> String {
         let mut out = Vec::new();
@@ -73,12 +97,32 @@ mod tests {
     }
 
     #[test]
+    fn files_are_told_in_words() {
+        let rename = SftpOperation::Rename { path: Name::new(*b"a"), to: Name::new(*b"b"), replace: true };
+        let rename = Event::Sftp(SftpRequest { channel: 0, request: 7, operation: rename });
+        assert!(written(rename).ends_with("sftp 7: rename a to b, in the place of whatever is there\n"));
+        let read = Carried { bytes: 3, extent: Extent::Whole, sha256: Sha256Digest::of(b"abc"), failed: 0 };
+        let closed = SftpClosed {
+            channel: 0,
+            request: 2,
+            path: Name::new(*b"f"),
+            status: Some(SftpStatus::OK),
+            read: Some(read),
+            written: None,
+            entries: None,
+        };
+        let words = written(Event::SftpClosed(closed));
+        assert!(words.contains("sftp 2: f closed; read 3 bytes, the whole file, SHA-256 ba7816bf"), "{words}");
+    }
+
+    #[test]
     fn row_25_commands_and_output_are_shown_and_not_obeyed() {
         let hostile = b"\x1b]52;c;ZXZpbA==\x07\r\xe2\x80\xae\xff\nx";
         for event in [
             Event::Exec(Exec::new(0, *hostile)),
             Event::chunk(0, Stream::Stdout, 0, *hostile),
             Event::Subsystem { channel: 0, name: String::from_utf8_lossy(hostile).into_owned() },
+            Event::Sftp(SftpRequest { channel: 0, request: 0, operation: SftpOperation::Remove { path: Name::new(*hostile) } }),
             Event::ExitSignal { channel: 0, name: "TERM".to_owned(), core_dumped: false, message: "\u{9b}6n".to_owned() },
         ] {
             let text = written(event);

@@ -138,7 +138,7 @@ proptest! {
     fn every_event_survives_its_line(seq: u64, time_ms: u64, event in event()) {
         let line = EventLine { seq, time_ms, event };
         let text = serde_json::to_string(&line).unwrap();
-        prop_assert!(!text.contains('\n'));
+        prop_assert!(!text.contains('\n') && line.event.length() == serde_json::to_string(&line.event).unwrap().len());
         prop_assert_eq!(serde_json::from_str::<EventLine>(&text).unwrap(), line);
     }
 }

@@ -234,7 +234,7 @@ fn sealed_terminals_must_be_playable() {
     let mut recording = Spoiled::new();
     recording.edit("terminal-0.cast", |text| text.trim_end().to_owned());
     recording.seal_as_is();
-    assert!(matches!(recording.error(), VerifyError::Cut { file: FileName::Terminal(0), line: 5 }));
+    assert!(matches!(recording.error(), VerifyError::Cut { file: FileName::Terminal(0), line: 6 }));
     let mut recording = Spoiled::new();
     recording.edit("terminal-1.cast", |_| String::new());
     recording.seal_as_is();

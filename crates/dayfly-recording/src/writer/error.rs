@@ -64,6 +64,12 @@ pub enum RecordingError {
         /// The first failure.
         cause: String,
     },
+    /// What was typed unseen could not be encrypted.
+    #[error("cannot encrypt what was typed unseen: {cause}; check unseen_input_key")]
+    Sealing {
+        /// What the encryption says.
+        cause: String,
+    },
     /// The manifest could not be signed.
     #[error("cannot sign the manifest: {cause}; the recording is sealed at the bastion's next start")]
     Signing {
@@ -90,6 +96,11 @@ pub enum RecordingError {
 }
 
 impl RecordingError {
+    /// Puts a name to an encryption's failure.
+    pub(crate) fn sealing(cause: String) -> Self {
+        Self::Sealing { cause }
+    }
+
     /// Puts a name to an answer of the disk.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();

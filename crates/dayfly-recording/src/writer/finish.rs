@@ -37,7 +37,8 @@ impl RecordingWriter {
     ) -> Result<FinishedRecording, RecordingError> {
         let reason = reason.into();
         let ended = self.attempt(elapsed, |writer, elapsed| {
-            writer.terminals.values_mut().try_for_each(|terminal| terminal.end(elapsed))?;
+            let open: Vec<u32> = writer.terminals.keys().copied().collect();
+            open.into_iter().try_for_each(|number| writer.end_terminal(elapsed, number))?;
             writer.append(elapsed, &Event::End { outcome, reason: reason.clone() })?;
             writer.store()
         });

@@ -36,10 +36,16 @@ fn a_session_is_recorded_as_it_went() {
     let lines: Vec<&str> = cast.lines().collect();
     assert_eq!(
         lines[1..],
-        [r#"[0.010000, "o", "$ "]"#, r#"[0.011000, "o", "€"]"#, r#"[0.020000, "i", "ls\r"]"#, r#"[0.030000, "r", "132x43"]"#]
+        [
+            r#"[0.010000, "o", "$ "]"#,
+            r#"[0.011000, "o", "€"]"#,
+            r#"[0.021000, "o", "ls\r\n"]"#,
+            r#"[0.021000, "i", "ls\r"]"#,
+            r#"[0.030000, "r", "132x43"]"#
+        ]
     );
     let manifest = &finished.manifest;
-    assert_eq!((manifest.bytes_in, manifest.bytes_out), (Some(3), Some(5 + 5)));
+    assert_eq!((manifest.bytes_in, manifest.bytes_out), (Some(3), Some(9 + 5)));
     assert_eq!(
         manifest.files.iter().map(|file| file.name.to_string()).collect::<Vec<_>>(),
         ["events.ndjson", "terminal-0.cast", "terminal-1.cast"]
@@ -89,7 +95,7 @@ fn what_is_dropped_unfinished_can_be_read_and_has_no_manifest() {
     let root = tempdir().unwrap();
     let dir = cut_off(root.path());
     assert_eq!(events(&dir).len(), 9);
-    assert_eq!(text(&dir, 0), "$ €");
+    assert_eq!(text(&dir, 0), "$ €ls\r\n");
     assert_eq!(Recording::open(&dir).unwrap().manifest().unwrap(), None);
 }
 
@@ -105,6 +111,65 @@ fn typing_is_recorded_only_if_the_session_asks_for_it() {
     for (name, bytes) in contents(&finished.dir) {
         assert!(!String::from_utf8(bytes).unwrap().contains("horse"), "{name}");
     }
+}
+
+#[test]
+fn row_39_what_is_typed_unseen_is_counted_and_reaches_no_file_in_clear() {
+    let root = tempdir().unwrap();
+    let mut writer = writer(root.path());
+    let terminal = writer.open_terminal(ms(0), 0, "xterm", 80, 24).unwrap();
+    writer.terminal_input(terminal, ms(1), b"hunter2\r").unwrap();
+    writer.sync().unwrap();
+    assert!(writer.is_waiting());
+    assert!(contents(writer.dir()).values().all(|bytes| !String::from_utf8_lossy(bytes).contains("hunter2")), "while it waits");
+    writer.terminal_output(terminal, ms(2), b"\r\n$ ").unwrap();
+    assert!(writer.is_waiting(), "to be told");
+    writer.tick(ms(2)).unwrap();
+    writer.seal_unseen_with(Box::new(|bytes| Ok(format!("sealed {}", bytes.len()))));
+    writer.terminal_input(terminal, ms(3), b"swordfish\r").unwrap();
+    writer.tick(ms(2000)).unwrap();
+    assert!(!writer.is_waiting());
+    let finished = finish(writer).unwrap();
+    let unseen: Vec<Event> =
+        events(&finished.dir).into_iter().map(|line| line.event).filter(|event| matches!(event, Event::Unseen { .. })).collect();
+    let expected = |bytes, sealed: Option<&str>| Event::Unseen { channel: 0, terminal: 0, bytes, sealed: sealed.map(str::to_owned) };
+    assert_eq!(unseen, [expected(8, None), expected(10, Some("sealed 10"))]);
+    for (name, bytes) in contents(&finished.dir) {
+        let text = String::from_utf8(bytes).unwrap();
+        assert!(!text.contains("hunter2") && !text.contains("swordfish"), "{name}");
+    }
+    crate::verify(&finished.dir, crate::examples::check).unwrap();
+}
+
+#[test]
+fn row_39_a_flood_of_unseen_lines_is_sealed_a_few_times_only() {
+    let root = tempdir().unwrap();
+    let mut writer = writer(root.path());
+    let terminal = writer.open_terminal(ms(0), 0, "xterm", 80, 24).unwrap();
+    let sealed = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counted = sealed.clone();
+    writer.seal_unseen_with(Box::new(move |_| {
+        counted.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        Ok("sealed".to_owned())
+    }));
+    for _ in 0..100 {
+        writer.terminal_input(terminal, ms(1), &b"a\r".repeat(1000)).unwrap();
+    }
+    writer.tick(ms(2000)).unwrap();
+    let dir = finish(writer).unwrap().dir;
+    let bytes: u64 =
+        events(&dir).iter().filter_map(|line| if let Event::Unseen { bytes, .. } = line.event { Some(bytes) } else { None }).sum();
+    assert_eq!((bytes, sealed.load(std::sync::atomic::Ordering::SeqCst)), (200_000, 4), "each of 64 KiB, and the rest");
+}
+
+#[test]
+fn row_39_what_cannot_be_sealed_ends_the_recording() {
+    let root = tempdir().unwrap();
+    let mut writer = writer(root.path());
+    let terminal = writer.open_terminal(ms(0), 0, "xterm", 80, 24).unwrap();
+    writer.seal_unseen_with(Box::new(|_| Err("no key".to_owned())));
+    writer.terminal_input(terminal, ms(1), b"hunter2\r").unwrap();
+    assert!(matches!(writer.tick(ms(2000)), Err(RecordingError::Sealing { .. })));
 }
 
 #[test]

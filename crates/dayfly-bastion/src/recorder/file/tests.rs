@@ -109,6 +109,41 @@ async fn a_terminal_is_kept_as_it_looked() {
     assert!(cast.contains("prompt") && cast.contains("100x24") && !cast.contains("hunter2"), "{cast}");
 }
 
+#[tokio::test]
+async fn row_12_what_cannot_be_followed_is_not_recorded_as_if_it_could() {
+    let root = tempfile::tempdir().unwrap();
+    let recorder = FileRecorder::start(root.path(), Arc::new(SeedSigner::new(1))).unwrap();
+    let (session, recording) = begin(&recorder).await;
+    let recording = recording.unwrap();
+    recording.started(&plan(None, StartRequest::Subsystem("sftp".into()))).await.unwrap();
+    recording.bytes(Stream::Stdin, Bytes::from_static(&[0, 0, 0, 5, 1, 0, 0, 0, 3])).await.unwrap();
+    let failure = recording.bytes(Stream::Stdin, Bytes::from_static(b"no packet")).await.unwrap_err();
+    assert!(matches!(&failure, RecordingFailure::Failed(cause) if cause.contains("SFTP")), "{failure}");
+    assert_eq!(recording.bytes(Stream::Stdout, Bytes::from_static(b"x")).await, Err(failure), "nor does anything pass afterwards");
+    recording.finish(&completed()).await.unwrap();
+    let directory = dayfly_recording::find(root.path(), session).unwrap().unwrap();
+    assert!(fs::read_to_string(directory.join("events.ndjson")).unwrap().contains("sftp_end"));
+}
+
+#[tokio::test]
+async fn row_39_a_flooded_recording_is_over_and_others_go_on() {
+    let root = tempfile::tempdir().unwrap();
+    let settings = Settings { bounds: Bounds { session: 100_000, person_per_hour: 1 << 30 }, ..Settings::default() };
+    let recorder = FileRecorder::start_with(root.path(), Arc::new(SeedSigner::new(1)), settings).unwrap();
+    let (_, flooding) = begin(&recorder).await;
+    let (_, neighbour) = begin(&recorder).await;
+    let (flooding, neighbour) = (flooding.unwrap(), neighbour.unwrap());
+    for recording in [&flooding, &neighbour] {
+        recording.started(&plan(None, StartRequest::Shell)).await.unwrap();
+    }
+    flooding.bytes(Stream::Stdin, Bytes::from(vec![b'x'; 100_000])).await.unwrap();
+    let failure = flooding.failure().await;
+    assert!(matches!(&failure, RecordingFailure::Over(message) if message.contains("100000 bytes")), "{failure}");
+    neighbour.bytes(Stream::Stdin, Bytes::from_static(b"id")).await.unwrap();
+    assert_eq!(flooding.finish(&completed()).await.unwrap().manifest.outcome, Outcome::Completed, "what was recorded is whole");
+    neighbour.finish(&completed()).await.unwrap();
+}
+
 /// A disk that can be filled.
 #[derive(Clone, Default)]
 struct FillableDisk(Arc<AtomicBool>);
@@ -145,14 +180,15 @@ async fn row_13_a_full_disk_ends_what_runs_and_begins_nothing() {
         let disk = disk.clone();
         move || Box::new(disk.clone())
     });
-    let recorder = FileRecorder::start_with(root.path(), Arc::new(SeedSigner::new(1)), storage).unwrap();
+    let recorder =
+        FileRecorder::start_with(root.path(), Arc::new(SeedSigner::new(1)), Settings { storage, ..Settings::default() }).unwrap();
     let (_, running) = begin(&recorder).await;
     let running = running.unwrap();
     running.started(&plan(None, StartRequest::Exec(b"cat".to_vec()))).await.unwrap();
     disk.0.store(true, Ordering::SeqCst);
     running.bytes(Stream::Stdout, Bytes::from_static(b"x")).await.unwrap();
     let failure = running.failure().await;
-    assert!(failure.0.contains("make sure that the disk has room"), "{failure}");
+    assert!(failure.to_string().contains("make sure that the disk has room"), "{failure}");
     assert_eq!(running.bytes(Stream::Stdout, Bytes::from_static(b"y")).await, Err(failure));
     let (_, refused) = begin(&recorder).await;
     assert!(refused.is_err());
