@@ -11,7 +11,10 @@ pub use ca::CaAuthority;
 pub use permitted::{Ask, Login, PermittedSession};
 pub use snapshot::{Snapshot, SnapshotError};
 
-use dayfly_api::bastion::{EventBatch, Inventory};
+use dayfly_api::{
+    bastion::{EventBatch, Inventory},
+    session::{SessionsReview, SessionsVerdict},
+};
 use dayfly_core::{
     name::TargetName,
     reason::{Reason, Refusal},
@@ -29,6 +32,9 @@ pub trait Authority: Send + Sync {
 
     /// Whether a session may start. For a recorded target the answer carries what it takes to log in there.
     fn permit(&self, ask: Ask) -> Answer<'_, PermittedSession>;
+
+    /// Whether sessions that run may go on.
+    fn review<'a>(&'a self, asked: &'a SessionsReview) -> Answer<'a, SessionsVerdict>;
 
     /// A host certificate of the bastion's own name, for `key`.
     fn host_certificate<'a>(&'a self, key: &'a PrivateKey) -> Answer<'a, Certificate>;

@@ -5,6 +5,7 @@ use crate::{
     connection::{Connection, Entrance, Person},
     live::{LiveFacts, Place, Seat},
 };
+use dayfly_api::session::RunningSession;
 use dayfly_core::{
     admission::admit,
     audit::Event,
@@ -131,6 +132,12 @@ impl Connection {
             mode: permit.mode,
             peer: self.peer,
             since: self.bastion.clock.now(),
+            review: permit.rules.continuous.then(|| RunningSession {
+                session: session.session(),
+                account: session.ask().admission.account().cloned(),
+                forward: session.ask().forward.clone(),
+                peer: session.ask().peer,
+            }),
         };
         place.begin(facts, self.bastion.metrics.counts(permit.mode))
     }

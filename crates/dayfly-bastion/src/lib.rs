@@ -9,6 +9,7 @@
 //! | [`listener`], [`transport`], [`serving`], [`life`] | connections: accepted, limited, penalised, cut |
 //! | [`settings`], [`service`] | what SIGHUP reads anew; what systemd is told |
 //! | [`live`] | the sessions that run: how many there may be, and how each is reached |
+//! | [`continuous`] | asks the CA whether sessions may go on, where their role says so |
 //! | [`operator`] | what somebody on the bastion's own host may ask: list, end, watch |
 //! | [`metrics`], [`readiness`], [`vitals`], [`monitor`] | what operators see: counted, judged, read, served |
 //! | [`connection`], [`door`] | who logged in, and who may open what; asked anew for every channel |
@@ -36,6 +37,7 @@ pub mod clock;
 pub mod commands;
 pub mod config;
 pub mod connection;
+pub mod continuous;
 pub mod door;
 pub mod files;
 pub mod flow;

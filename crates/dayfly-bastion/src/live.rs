@@ -6,6 +6,7 @@ pub use counts::Counts;
 
 use crate::{config::Limits, recorder::Recording};
 use bytes::Bytes;
+use dayfly_api::session::RunningSession;
 use dayfly_core::{
     identity::Subject,
     name::{RoleName, TargetName},
@@ -56,6 +57,8 @@ pub struct LiveFacts {
     pub peer: SocketAddr,
     /// Since when.
     pub since: OffsetDateTime,
+    /// What the CA is asked while it runs, if its role is `continuous`.
+    pub review: Option<RunningSession>,
 }
 
 /// A session that runs.
@@ -70,13 +73,32 @@ pub struct LiveSession {
     recording: OnceLock<Weak<Recording>>,
 }
 
-/// What an operator orders: the session's end.
+/// An order from outside: the session's end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order {
     /// What the person is told.
     pub message: String,
-    /// Who ordered it, by the user's number on the bastion's host.
-    pub uid: u32,
+    /// Whose order it is.
+    pub by: OrderedBy,
+}
+
+/// Who orders a session's end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OrderedBy {
+    /// An operator, by the user's number on the bastion's host.
+    Operator(u32),
+    /// The CA, for this reason.
+    Authority(Reason),
+}
+
+impl OrderedBy {
+    /// Why the session ends.
+    pub fn reason(self) -> Reason {
+        match self {
+            Self::Operator(_) => Reason::EndedByOperator,
+            Self::Authority(reason) => reason,
+        }
+    }
 }
 
 impl Live {
@@ -193,17 +215,17 @@ impl LiveSession {
     }
 
     /// Who ordered its end, if somebody did.
-    pub fn ended_by(&self) -> Option<u32> {
-        self.ended.borrow().as_ref().map(|order| order.uid)
+    pub fn ended_by(&self) -> Option<OrderedBy> {
+        self.ended.borrow().as_ref().map(|order| order.by)
     }
 
-    /// Returns the message when the session is to end.
-    pub fn ending(&self) -> impl Future<Output = String> + Send + 'static {
+    /// Returns the order when the session is to end.
+    pub fn ending(&self) -> impl Future<Output = Order> + Send + 'static {
         let mut ended = self.ended.subscribe();
         async move {
-            let message = ended.wait_for(Option::is_some).await.ok().and_then(|order| order.as_ref().map(|order| order.message.clone()));
-            match message {
-                Some(message) => message,
+            let order = ended.wait_for(Option::is_some).await.ok().and_then(|order| order.clone());
+            match order {
+                Some(order) => order,
                 // Nobody can end it any more.
                 None => std::future::pending().await,
             }

@@ -95,7 +95,7 @@ async fn carry(connection: &Connection, session: &PermittedSession, live: &LiveS
         () = tokio::time::sleep(time_left(connection, session)) => terminated(Reason::Expired, "the certificate has ended"),
         by = revoked => terminated(Reason::Revoked, &by.to_string()),
         () = bastion.life.stopping() => terminated(Reason::LimitReached, "the bastion is being stopped"),
-        message = live.ending() => terminated(Reason::EndedByOperator, &message),
+        order = live.ending() => terminated(order.by.reason(), &order.message),
         (reason, message) = timer.end() => terminated(reason, &message),
         outcome = both(upload, download, counts) => Ending::new(outcome, "both sides have ended"),
         () = lingered(gone) => Ending::new(Outcome::ClientGone, "the person's connection ended"),

@@ -269,9 +269,9 @@ impl Task {
                     has_stopped = true;
                     self.control.event(terminated(Reason::LimitReached, "the bastion is being stopped"));
                 }
-                message = &mut ended, if !is_ended => {
+                order = &mut ended, if !is_ended => {
                     is_ended = true;
-                    self.control.event(terminated(Reason::EndedByOperator, &message));
+                    self.control.event(terminated(order.by.reason(), &order.message));
                 }
                 alarm = timer.next() => self.control.event(match alarm {
                     Alarm::Warning(words) => Event::Noticed(notice(&words)),

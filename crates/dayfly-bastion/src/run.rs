@@ -3,7 +3,7 @@
 use crate::{
     assemble::{Assembled, assemble},
     config::Config,
-    listener, service,
+    continuous, listener, service,
     settings::{self, Settings},
     spool, watch,
 };
@@ -53,6 +53,7 @@ async fn serve(path: &Path, sockets: Vec<TcpListener>, out: &mut dyn Write) -> a
     tokio::spawn(watch::renew_certificates(bastion.clone(), host));
     tokio::spawn(spool::send(spool.clone(), authority));
     tokio::spawn(operator.run());
+    tokio::spawn(continuous::keep_asking(bastion.clone()));
     if let Some(monitor) = monitor {
         tracing::info!(address = %monitor.address()?, "metrics, health and readiness are served");
         tokio::spawn(monitor.run());

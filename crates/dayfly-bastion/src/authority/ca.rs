@@ -1,7 +1,10 @@
 //! The real CA, over HTTPS.
 
 use super::{Answer, Ask, Authority, AuthorityError, PermittedSession};
-use dayfly_api::bastion::{BastionReport, EventBatch, HostCertificate, Inventory};
+use dayfly_api::{
+    bastion::{BastionReport, EventBatch, HostCertificate, Inventory},
+    session::{SessionsReview, SessionsVerdict},
+};
 use dayfly_client::{Client, ClientError, KeySigner, SessionParameters};
 use dayfly_core::{
     name::{BastionName, TargetName},
@@ -58,6 +61,10 @@ impl Authority for CaAuthority {
 
     fn permit(&self, ask: Ask) -> Answer<'_, PermittedSession> {
         Box::pin(self.ask_permit(ask))
+    }
+
+    fn review<'a>(&'a self, asked: &'a SessionsReview) -> Answer<'a, SessionsVerdict> {
+        Box::pin(async { self.client.review_sessions(asked).await.map_err(meaning) })
     }
 
     fn host_certificate<'a>(&'a self, key: &'a PrivateKey) -> Answer<'a, Certificate> {

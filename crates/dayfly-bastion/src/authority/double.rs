@@ -3,7 +3,7 @@
 use super::{Answer, Ask, Authority, AuthorityError, PermittedSession};
 use dayfly_api::{
     bastion::{EventBatch, Inventory, NumberedEvent},
-    session::SessionPermit,
+    session::{SessionPermit, SessionsReview, SessionsVerdict, WithdrawnSession},
 };
 use dayfly_core::{
     certificate::{Revocations, SessionCertificate, SessionKind, UnsignedCertificate},
@@ -41,6 +41,8 @@ pub struct AuthorityDouble {
     pub away: AtomicBool,
     /// What it says to the next sessions.
     pub refusal: Mutex<Option<Refusal>>,
+    /// What it says to sessions that run.
+    pub withdrawal: Mutex<Option<Refusal>>,
     /// What was reported, in its order.
     pub reported: Mutex<Vec<NumberedEvent>>,
     /// What was reported last of the keys that are trusted.
@@ -60,6 +62,7 @@ impl AuthorityDouble {
             rules: SessionRules::default(),
             away: AtomicBool::new(false),
             refusal: Mutex::default(),
+            withdrawal: Mutex::default(),
             reported: Mutex::default(),
             trusted: Mutex::default(),
             serial: AtomicU64::new(1_000_000),
@@ -131,6 +134,17 @@ impl Authority for AuthorityDouble {
 
     fn permit(&self, ask: Ask) -> Answer<'_, PermittedSession> {
         Box::pin(async { self.permitted(ask) })
+    }
+
+    fn review<'a>(&'a self, asked: &'a SessionsReview) -> Answer<'a, SessionsVerdict> {
+        Box::pin(async {
+            self.reachable()?;
+            let refusal = self.withdrawal.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let ended =
+                |session, refusal: Refusal| WithdrawnSession { session, code: refusal.reason.code().to_owned(), message: refusal.message };
+            let withdrawn = refusal.map(|refusal| asked.sessions.iter().map(|running| ended(running.session, refusal.clone())).collect());
+            Ok(SessionsVerdict { withdrawn: withdrawn.unwrap_or_default() })
+        })
     }
 
     fn host_certificate<'a>(&'a self, key: &'a PrivateKey) -> Answer<'a, Certificate> {

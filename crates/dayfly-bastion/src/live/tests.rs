@@ -16,6 +16,7 @@ fn facts(person: &str, name: &str) -> LiveFacts {
         mode: Mode::Passthrough,
         peer: "192.0.2.1:1".parse().unwrap(),
         since: OffsetDateTime::UNIX_EPOCH,
+        review: None,
     }
 }
 
@@ -56,9 +57,9 @@ async fn a_session_is_seen_from_its_permission_to_its_end_and_ends_when_told() {
     assert!(live.sessions().is_empty());
     let seat = place.begin(facts("alice", "db1"), counts());
     let found = live.find(seat.facts.id).unwrap();
-    let order = |message: &str, uid| Order { message: message.to_owned(), uid };
+    let order = |message: &str, uid| Order { message: message.to_owned(), by: OrderedBy::Operator(uid) };
     assert!(found.end(order("lunch", 7)) && !found.end(order("again", 8)));
-    assert_eq!((seat.ending().await.as_str(), seat.ended_by()), ("lunch", Some(7)));
+    assert_eq!((seat.ending().await, seat.ended_by()), (order("lunch", 7), Some(OrderedBy::Operator(7))));
     let mut watching = found.watch();
     seat.show(&Bytes::from_static(b"out"));
     assert_eq!(watching.recv().await.unwrap(), "out");

@@ -3,7 +3,7 @@
 use super::protocol::{Answer, LONGEST_LINE, Listed, Request, SessionList};
 use crate::{
     bastion::Bastion,
-    live::{LiveSession, Order},
+    live::{LiveSession, Order, OrderedBy},
 };
 use dayfly_core::{
     audit::{Event, Outcome},
@@ -99,7 +99,11 @@ fn end(bastion: &Bastion, id: Uuid, message: Option<String>, uid: u32) -> Answer
         words.extend(message.chars().take(LONGEST_MESSAGE));
     }
     tracing::info!(session = %id, uid, "a session is being ended by its operator");
-    if session.end(Order { message: words, uid }) { Answer::Done } else { Answer::Refused(format!("session {id} is being ended already")) }
+    if session.end(Order { message: words, by: OrderedBy::Operator(uid) }) {
+        Answer::Done
+    } else {
+        Answer::Refused(format!("session {id} is being ended already"))
+    }
 }
 
 /// Only what is recorded in any case is shown, and only while the log can hold that it was.

@@ -15,6 +15,7 @@ fn facts(mode: Mode) -> LiveFacts {
         mode,
         peer: "192.0.2.1:1".parse().unwrap(),
         since: time::OffsetDateTime::UNIX_EPOCH,
+        review: None,
     }
 }
 
@@ -66,7 +67,7 @@ async fn an_operator_lists_ends_and_watches_and_the_log_tells_of_it() {
 
     let ordered = ask(Request::End { session: id, message: Some("lunch\u{1b}".to_owned()) }).await.unwrap();
     assert_eq!(ordered, Ok(String::new()));
-    let message = seat.ending().await;
+    let message = seat.ending().await.message;
     assert_eq!(message, "whoever runs the bastion ended the session: lunch\u{1b}");
     let told = crate::session::told(&dayfly_core::reason::Refusal::new(Reason::EndedByOperator, message, ""));
     assert!(told.ends_with("lunch\u{fffd} (ended_by_operator)\r\n"), "row 25: {told:?}");

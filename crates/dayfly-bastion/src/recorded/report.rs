@@ -3,7 +3,7 @@
 use crate::{
     authority::PermittedSession,
     connection::Connection,
-    live::LiveSession,
+    live::{LiveSession, OrderedBy},
     metrics::RecorderFailure,
     session::{Ending, Exit},
 };
@@ -87,9 +87,11 @@ impl Report {
             .fact("bytes_out", live.counts.down())
             .fact("duration_ms", live.counts.elapsed().as_millis());
         event.reason = refusal.map(|refusal| refusal.reason);
-        if let Some(uid) = live.ended_by() {
-            event = event.fact("ended_by_uid", uid);
-        }
+        event = match live.ended_by() {
+            Some(OrderedBy::Operator(uid)) => event.fact("ended_by_uid", uid),
+            Some(OrderedBy::Authority(_)) => event.fact("withdrawn", true),
+            None => event,
+        };
         if let Some(account) = session.ask().admission.account() {
             event = event.fact("account", account);
         }

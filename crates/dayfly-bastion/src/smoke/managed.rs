@@ -4,7 +4,10 @@ use super::{
     client::{finish, run, start},
     *,
 };
-use crate::live::Order;
+use crate::{
+    continuous,
+    live::{Order, OrderedBy},
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// A terminal in which a shell runs, and what it shows.
@@ -145,6 +148,33 @@ async fn row_05_what_the_transport_refuses_is_still_told_apart_when_there_is_a_b
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_ca_withdraws_ends_where_the_role_is_continuous_and_nowhere_else() {
+    for is_continuous in [true, false] {
+        let house = House::build(|authority| authority.rules.continuous = is_continuous, Duration::from_secs(60)).await;
+        let alice = Person::certified(&house.authority, "alice", &["deploy@db1"]);
+        let connection = house.log_in("deploy@db1", &alice).await.unwrap();
+        let mut channel = terminal(&connection).await;
+        expect(&mut channel, "80x24").await;
+        continuous::ask(&house.bastion).await.unwrap();
+        *house.authority.withdrawal.lock().unwrap() = Some(dayfly_core::reason::Refusal::new(Reason::PolicyDenied, "no policy permits it now", ""));
+        house.authority.away.store(true, std::sync::atomic::Ordering::SeqCst);
+        assert_eq!(continuous::ask(&house.bastion).await.is_err(), is_continuous, "nothing is asked where no role wants it");
+        channel.data_bytes("typed").await.unwrap();
+        expect(&mut channel, "typed").await;
+        house.authority.away.store(false, std::sync::atomic::Ordering::SeqCst);
+        continuous::ask(&house.bastion).await.unwrap();
+        if !is_continuous {
+            channel.data_bytes("typed").await.unwrap();
+            expect(&mut channel, "typed").await;
+            continue;
+        }
+        expect(&mut channel, "dayfly: the session may not go on: no policy permits it now (policy_denied)").await;
+        let ended = house.ended().await;
+        assert_eq!((ended.reason, ended.facts["withdrawn"].as_str()), (Some(Reason::PolicyDenied), "true"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_operator_sees_a_terminal_and_ends_its_session_with_a_message() {
     let house = House::open().await;
     let alice = Person::certified(&house.authority, "alice", &["deploy@db1"]);
@@ -161,7 +191,7 @@ async fn an_operator_sees_a_terminal_and_ends_its_session_with_a_message() {
     expect(&mut channel, "typed").await;
     assert_eq!(watching.recv().await.unwrap(), "typed");
     assert_eq!((live.counts.up(), live.counts.down() > 5), (5, true));
-    live.end(Order { message: "ended for lunch".to_owned(), uid: 7 });
+    live.end(Order { message: "ended for lunch".to_owned(), by: OrderedBy::Operator(7) });
     drop(live);
     expect(&mut channel, "dayfly: ended for lunch (ended_by_operator)").await;
     let ended = house.ended().await;
