@@ -34,6 +34,12 @@ pub const FACTORS: &str = "/v1/factors";
 pub const TOTP_ENROLMENT: &str = "/v1/factors/totp/enrollment";
 /// `POST`, person: [`crate::factor::FactorCode`] → [`crate::factor::FactorProven`].
 pub const TOTP: &str = "/v1/factors/totp";
+/// `POST`, person: [`crate::factor::CeremonyStart`] → [`crate::sign_in::SignInStarted`].
+pub const WEBAUTHN: &str = "/v1/factors/webauthn";
+/// `POST`, the same key: [`crate::sign_in::SignInRedemption`] → [`crate::factor::CeremonyState`].
+pub const WEBAUTHN_REDEMPTION: &str = "/v1/factors/webauthn/redemption";
+/// `POST`, person: [`crate::factor::FactorRemoval`] → [`crate::factor::FactorRemoved`].
+pub const FACTOR_REMOVAL: &str = "/v1/factors/removal";
 /// `GET`, person: [`crate::person::Roles`].
 pub const ROLES: &str = "/v1/roles";
 /// `GET`, person: [`crate::person::Destinations`].

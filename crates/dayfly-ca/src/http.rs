@@ -33,6 +33,7 @@ mod tests;
 use crate::{
     address_rate::AddressRate,
     authority::Authority,
+    ceremony::Ceremonies,
     config::Limits,
     federation::Federation,
     identity::{CallerCheck, challenge::Challenges},
@@ -73,6 +74,7 @@ pub struct Service {
     unproven: AddressRate,
     refused: RefusedRequests,
     sign_ins: SignIns,
+    ceremonies: Ceremonies,
     federation: Federation,
 }
 
@@ -84,12 +86,14 @@ impl Service {
         challenges: Arc<Challenges>,
         limits: Limits,
         sign_ins: SignIns,
+        ceremonies: Ceremonies,
         federation: Federation,
     ) -> Self {
         // Half for one address, so that none can keep the others out.
         let in_flight = Places::new(limits.requests_in_flight, limits.requests_in_flight.div_ceil(2));
         let unproven = AddressRate::new(UNPROVEN_REQUESTS.0, UNPROVEN_REQUESTS.1);
-        Self { authority, callers, challenges, limits, in_flight, unproven, refused: RefusedRequests::default(), sign_ins, federation }
+        let refused = RefusedRequests::default();
+        Self { authority, callers, challenges, limits, in_flight, unproven, refused, sign_ins, ceremonies, federation }
     }
 
     /// What the pipelines work with.
@@ -113,6 +117,9 @@ pub fn router(service: &Arc<Service>) -> Router {
         .route(path::FACTORS, get(factors::list))
         .route(path::TOTP_ENROLMENT, post(factors::enroll))
         .route(path::TOTP, post(factors::prove))
+        .route(path::WEBAUTHN, post(factors::begin))
+        .route(path::WEBAUTHN_REDEMPTION, post(factors::redeem))
+        .route(path::FACTOR_REMOVAL, post(factors::remove))
         .route(path::SIGN_OUT, post(sign_in::end))
         .route(path::DECISIONS, post(decisions::why))
         .route(path::LOG, get(log::page))

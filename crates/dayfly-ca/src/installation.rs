@@ -4,6 +4,7 @@
 
 use crate::{
     authority::Authority,
+    ceremony::Ceremonies,
     config::{FederationSettings, HostRules, Limits, RotationRules, RuleBook, SignInSettings},
     federation::Federation,
     geo::Unknown,
@@ -125,6 +126,7 @@ impl Installation {
         let Sample { policy, roles, inventory, .. } = Sample::new();
         let rules =
             ArcSwap::from_pointee(RuleBook { roles, inventory, policy, networks: NamedNetworks::default(), geography: Arc::new(Unknown) });
+        let ceremonies = Ceremonies::new(ORIGIN, sign_ins.offers_device_codes()).unwrap();
         let authority = Authority {
             origin: ORIGIN.to_owned(),
             keyring,
@@ -136,7 +138,11 @@ impl Installation {
             latest_list: Default::default(),
             rules,
         };
-        Self { store, clock, service: Arc::new(Service::new(authority, Box::new(callers), challenges, limits, sign_ins, federation)) }
+        Self {
+            store,
+            clock,
+            service: Arc::new(Service::new(authority, Box::new(callers), challenges, limits, sign_ins, ceremonies, federation)),
+        }
     }
 
     pub(crate) fn authority(&self) -> &Authority {

@@ -5,6 +5,7 @@
 //! | [`args`], [`commands`] | the command line, and a file for each subcommand |
 //! | [`login`], [`connection`] | who is logged in where, and calls to that CA |
 //! | [`sign_in`], [`workload`] | signing in by a browser, and by the token of a CI system |
+//! | [`by_browser`] | what a browser does for the tool on a page of the CA |
 //! | [`identity`], [`agent`] | the keys that prove who the person is; the running ssh-agent |
 //! | [`state`] | files that are the person's alone |
 //! | [`certificate`] | what a certificate on this host is good for |
@@ -17,6 +18,7 @@
 
 pub mod agent;
 pub mod args;
+pub mod by_browser;
 pub mod certificate;
 pub mod commands;
 pub mod connection;

@@ -12,7 +12,7 @@ use dayfly_api::{
     },
     certificate::{CertificateRequest, IssuedCertificate},
     decision::{Decision, DecisionRequest},
-    factor::{FactorCode, FactorProven, Factors, TotpEnrolment},
+    factor::{CeremonyStart, CeremonyState, FactorCode, FactorProven, FactorRemoval, FactorRemoved, Factors, TotpEnrolment},
     host::{HostCertificateRenewal, HostEnrollment, HostReceipt, HostReport, HostSetup},
     log::{LogPage, SignedHead},
     path,
@@ -154,6 +154,21 @@ impl Client {
     /// Proves the second factor by a code.
     pub async fn prove_totp(&self, code: &FactorCode) -> Result<FactorProven, ClientError> {
         self.post(path::TOTP, Body::Json(json(code)?)).await
+    }
+
+    /// Begins a ceremony with a passkey or security key.
+    pub async fn start_ceremony(&self, start: &CeremonyStart) -> Result<SignInStarted, ClientError> {
+        self.post(path::WEBAUTHN, Body::Json(json(start)?)).await
+    }
+
+    /// Completes it, or tells that the person is still at it.
+    pub async fn redeem_ceremony(&self, redemption: &SignInRedemption) -> Result<CeremonyState, ClientError> {
+        self.post(path::WEBAUTHN_REDEMPTION, Body::Json(json(redemption)?)).await
+    }
+
+    /// Gives up one of the caller's second factors.
+    pub async fn remove_factor(&self, removal: &FactorRemoval) -> Result<FactorRemoved, ClientError> {
+        self.post(path::FACTOR_REMOVAL, Body::Json(json(removal)?)).await
     }
 
     /// The roles that the caller may ask for.

@@ -8,9 +8,10 @@ use super::{
 use crate::factor;
 use axum::{Json, extract::State};
 use dayfly_api::{
-    factor::{FactorCode, FactorProven, Factors, TotpEnrolment},
+    factor::{CeremonyStart, CeremonyState, FactorCode, FactorProven, FactorRemoval, FactorRemoved, Factors, TotpEnrolment},
     path,
     problem::Problem,
+    sign_in::{SignInRedemption, SignInStarted},
 };
 use std::sync::Arc;
 
@@ -46,4 +47,46 @@ pub(super) async fn prove(
     Payload(code): Payload<FactorCode>,
 ) -> Result<Json<FactorProven>, HttpProblem> {
     Ok(Json(factor::prove(&service.authority, &person, &code).await?))
+}
+
+/// Begins a ceremony with a passkey or security key, which a browser on a page of the CA goes on with.
+#[utoipa::path(
+    post, path = path::WEBAUTHN, tag = "person", request_body = CeremonyStart,
+    security(("signed" = [])),
+    responses((status = 200, body = SignInStarted), (status = "default", body = Problem, content_type = "application/problem+json"))
+)]
+pub(super) async fn begin(
+    State(service): State<Arc<Service>>,
+    person: ByPerson,
+    Payload(asked): Payload<CeremonyStart>,
+) -> Result<Json<SignInStarted>, HttpProblem> {
+    Ok(Json(service.ceremonies.start(&service.authority, &person, asked).await?))
+}
+
+/// Completes a ceremony that the same key began, or tells that the person is still at it.
+#[utoipa::path(
+    post, path = path::WEBAUTHN_REDEMPTION, tag = "person", request_body = SignInRedemption,
+    security(("signed" = [])),
+    responses((status = 200, body = CeremonyState), (status = "default", body = Problem, content_type = "application/problem+json"))
+)]
+pub(super) async fn redeem(
+    State(service): State<Arc<Service>>,
+    person: ByPerson,
+    Payload(asked): Payload<SignInRedemption>,
+) -> Result<Json<CeremonyState>, HttpProblem> {
+    Ok(Json(service.ceremonies.redeem(&service.authority, &person, &asked).await?))
+}
+
+/// Gives up one of the caller's passkeys and security keys.
+#[utoipa::path(
+    post, path = path::FACTOR_REMOVAL, tag = "person", request_body = FactorRemoval,
+    security(("signed" = [])),
+    responses((status = 200, body = FactorRemoved), (status = "default", body = Problem, content_type = "application/problem+json"))
+)]
+pub(super) async fn remove(
+    State(service): State<Arc<Service>>,
+    person: ByPerson,
+    Payload(asked): Payload<FactorRemoval>,
+) -> Result<Json<FactorRemoved>, HttpProblem> {
+    Ok(Json(factor::remove(&service.authority, &person, &asked).await?))
 }

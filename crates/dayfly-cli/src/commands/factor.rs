@@ -1,14 +1,22 @@
 //! `dayfly factor`: a second factor beside the key.
 
+mod passkey;
+
 use super::Context;
 use crate::{
+    by_browser::Place,
     error::{Failure, Kind},
     identity::passphrase::{ask_at, terminal},
-    output::{Form, Lines, Report},
+    output::{Form, Lines, Output, Report},
 };
 use clap::Subcommand;
-use dayfly_api::factor::{FactorCode, FactorProven, Factors, TotpEnrolment};
+use dayfly_api::factor::{FactorAdded, FactorCode, FactorProven, FactorRemoval, FactorRemoved, Factors, TotpEnrolment};
 use dayfly_client::Client;
+use dayfly_core::{
+    identity::FactorMethod,
+    name::FactorName,
+    reason::{Missing, Reason},
+};
 use qrcode::{EcLevel, QrCode, render::unicode::Dense1x2};
 use serde::Serialize;
 use std::io;
@@ -17,28 +25,56 @@ use zeroize::Zeroizing;
 /// A subcommand of `dayfly factor`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Enrol an authenticator app: shows a QR code, and asks for the first code
+    /// Enrol an authenticator app by a QR code and its first code, or a passkey or security key in a browser
     Add(Add),
-    /// Prove the second factor now, by a code of your authenticator
+    /// Prove a second factor now, for the key that you are logged in with
     Prove(Prove),
     /// List your second factors, and when each was last proven with this key
     List,
+    /// Give up a passkey or security key
+    Remove(Remove),
 }
 
 /// Arguments of `dayfly factor add`.
 #[derive(Debug, clap::Args)]
 pub struct Add {
     /// Show the secret as text too, for an app that takes no picture
-    #[arg(long)]
+    #[arg(long, conflicts_with = "webauthn")]
     show_secret: bool,
+
+    /// Add a passkey or security key, in a browser
+    #[arg(long)]
+    webauthn: bool,
+
+    /// What it is to be called; by default passkey-1 and so on
+    #[arg(long, value_name = "NAME", requires = "webauthn")]
+    name: Option<FactorName>,
+
+    #[command(flatten)]
+    place: Place,
 }
 
-/// Arguments of `dayfly factor prove`.
+/// Arguments of `dayfly factor prove`. Without any, whichever of your second factors there is.
 #[derive(Debug, clap::Args)]
 pub struct Prove {
-    /// The code; without it, the terminal is asked
-    #[arg(long, value_name = "DIGITS", env = "DAYFLY_CODE", hide_env_values = true)]
+    /// The code of your authenticator; without it, the terminal is asked
+    #[arg(long, value_name = "DIGITS", env = "DAYFLY_CODE", hide_env_values = true, conflicts_with = "webauthn")]
     code: Option<String>,
+
+    /// By a passkey or security key, in a browser
+    #[arg(long)]
+    webauthn: bool,
+
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Arguments of `dayfly factor remove`.
+#[derive(Debug, clap::Args)]
+pub struct Remove {
+    /// Its name, as `dayfly factor list` tells it
+    #[arg(value_name = "NAME")]
+    name: FactorName,
 }
 
 #[derive(Serialize)]
@@ -53,23 +89,80 @@ struct Listed(Factors);
 #[derive(Serialize)]
 struct Proven(FactorProven);
 
+#[derive(Serialize)]
+struct Added(FactorAdded);
+
+#[derive(Serialize)]
+struct Removed(FactorRemoved);
+
 pub(super) async fn run(command: Command, context: &Context<'_>) -> Result<(), Failure> {
     let connection = context.connect()?;
+    let (client, output) = (&connection.client, context.output);
     match command {
-        Command::Add(add) => enroll(&connection.client, &add, context).await,
-        Command::Prove(prove) => {
-            let code = match prove.code {
-                Some(code) => Zeroizing::new(code),
-                None => ask_for_code()?,
-            };
-            Ok(context.output.report(&Proven(give(&connection.client, &code).await?))?)
+        Command::Add(add) if add.webauthn || add.place != Place::default() => {
+            let added =
+                with_second_factor(client, output, async || passkey::add(client, add.name.clone(), add.place, output).await).await?;
+            Ok(output.report(&Added(added))?)
         }
-        Command::List => Ok(context.output.report(&Listed(connection.client.factors().await?))?),
+        Command::Add(add) => enroll(client, &add, context).await,
+        Command::Prove(prove) => Ok(output.report(&Proven(proven(client, prove, output).await?))?),
+        Command::List => Ok(output.report(&Listed(client.factors().await?))?),
+        Command::Remove(Remove { name }) => {
+            let removal = FactorRemoval { name };
+            let removed = with_second_factor(client, output, async || Ok(client.remove_factor(&removal).await?)).await?;
+            Ok(output.report(&Removed(removed))?)
+        }
     }
 }
 
+async fn proven(client: &Client, prove: Prove, output: &Output) -> Result<FactorProven, Failure> {
+    match prove.code {
+        Some(code) => give(client, &Zeroizing::new(code)).await,
+        None if prove.webauthn || prove.place != Place::default() => passkey::prove(client, prove.place, output).await,
+        None => match challenge(client, &FactorMethod::ALL.map(|method| method.as_str().to_owned()), output).await? {
+            Some(proven) => Ok(proven),
+            None => Err(Failure::new(Kind::Refused, "you have no second factor").remedy("enrol one: dayfly factor add")),
+        },
+    }
+}
+
+/// Does it, and if it wants a second factor and somebody is there, that first and then the same again.
+pub(super) async fn with_second_factor<T>(
+    client: &Client,
+    output: &Output,
+    work: impl AsyncFn() -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    match work().await {
+        Err(failure) if is_answered(client, &failure, output).await? => work().await,
+        answer => answer,
+    }
+}
+
+/// Whether what failed wanted a second factor, and was brought one: a risky request is challenged rather than blocked.
+pub(super) async fn is_answered(client: &Client, failure: &Failure, output: &Output) -> Result<bool, Failure> {
+    let wanted = failure.ruling.as_ref().filter(|ruling| {
+        failure.code.as_deref() == Some(Reason::SecondFactorRequired.code()) && ruling.missing == [Missing::SecondFactor.code()]
+    });
+    match wanted {
+        Some(ruling) if terminal().is_ok() => Ok(challenge(client, &ruling.methods, output).await?.is_some()),
+        _ => Ok(false),
+    }
+}
+
+/// Asks for one of these kinds of second factor, if the person has one. What takes a touch goes before what has to be typed.
+async fn challenge(client: &Client, methods: &[String], output: &Output) -> Result<Option<FactorProven>, Failure> {
+    let held = client.factors().await?.factors;
+    let will_do = |method: FactorMethod| {
+        methods.iter().any(|wanted| wanted == method.as_str()) && held.iter().any(|factor| factor.method == method.as_str())
+    };
+    if will_do(FactorMethod::Webauthn) {
+        return passkey::prove(client, Place::default(), output).await.map(Some);
+    }
+    if will_do(FactorMethod::Totp) { by_code(client).await.map(Some) } else { Ok(None) }
+}
+
 /// Asks for a code at the terminal and gives it to the CA.
-pub(super) async fn challenge(client: &Client) -> Result<FactorProven, Failure> {
+async fn by_code(client: &Client) -> Result<FactorProven, Failure> {
     let code = ask_for_code()?;
     give(client, &code).await
 }
@@ -91,12 +184,12 @@ fn ask_for_code() -> Result<Zeroizing<String>, Failure> {
 
 /// The first code follows at once, so that nobody believes to have a second factor that they have not. Programs give it by themselves.
 async fn enroll(client: &Client, add: &Add, context: &Context<'_>) -> Result<(), Failure> {
-    let enrolment = client.enroll_totp().await?;
+    let enrolment = with_second_factor(client, context.output, async || Ok(client.enroll_totp().await?)).await?;
     if context.output.form() == Form::Json {
         return Ok(context.output.report(&Enrolled { secret: &enrolment.secret, uri: &enrolment.uri })?);
     }
     show(&enrolment, add.show_secret, context)?;
-    let proven = challenge(client).await?;
+    let proven = by_code(client).await?;
     Ok(context.output.report(&Proven(proven))?)
 }
 
@@ -125,6 +218,19 @@ impl Report for Proven {
     }
 }
 
+impl Report for Added {
+    fn text(&self, lines: &mut Lines<'_>) -> io::Result<()> {
+        lines.line(&format!("second factor added: {} ({})", self.0.name, self.0.method))?;
+        lines.field("next", "dayfly factor prove")
+    }
+}
+
+impl Report for Removed {
+    fn text(&self, lines: &mut Lines<'_>) -> io::Result<()> {
+        lines.line(&format!("second factor removed: {} ({})", self.0.name, self.0.method))
+    }
+}
+
 impl Report for Listed {
     fn text(&self, lines: &mut Lines<'_>) -> io::Result<()> {
         if self.0.factors.is_empty() {
@@ -137,7 +243,9 @@ impl Report for Listed {
                     |at| format!("{} ago", crate::certificate::in_words(crate::certificate::now().saturating_sub(at))),
                 )
             };
-            lines.line(&format!("{}  added: {}  proven with this key: {}", factor.method, ago(factor.added_at), ago(factor.proven_at)))?;
+            let name = factor.name.as_ref().map(|name| format!("  {name}")).unwrap_or_default();
+            let (added, proven) = (ago(factor.added_at), ago(factor.proven_at));
+            lines.line(&format!("{}{name}  added: {added}  proven with this key: {proven}", factor.method))?;
         }
         Ok(())
     }
