@@ -1,10 +1,10 @@
-//! Passkeys as second factors, with a real browser and its virtual authenticator.
+//! Passkeys and security keys as second factors: with a real browser and its virtual authenticator, and with an ssh-agent.
 
 use anyhow::{Context, Result, ensure};
 use dayfly_tests::{
     client::Client,
     command::run,
-    peers::{Browsed, Chromium, Passkeys},
+    peers::{Browsed, Chromium, Passkeys, peer},
     stack::Stack,
     terminal::Terminal,
 };
@@ -13,6 +13,7 @@ use std::{
     fs,
     io::{BufRead, BufReader},
     os::unix::fs::PermissionsExt,
+    path::Path,
     process::{Command, Stdio},
     time::Duration,
 };
@@ -113,4 +114,53 @@ fn row_17_a_passkey_in_chromium_opens_what_policy_keeps_shut_without_one() -> Re
     assert_eq!(events[3]["facts"]["name"], "laptop");
     assert_eq!((&events[2]["facts"]["way"], &events[2]["facts"]["user_verified"]), (&"device_code".into(), &"true".into()));
     Ok(())
+}
+
+const TOUCH_POLICY: &str = r#"
+@id("guarded-with-a-touch")
+permit (principal in Group::"dba", action in [Action::"request", Action::"connect"], resource == Role::"guarded")
+when { context has second_factor && context.second_factor has touch && context.second_factor.touch.age_seconds < 3600 };
+"#;
+
+#[test]
+fn row_35_a_touched_security_key_opens_what_policy_keeps_shut_without_one() -> Result<()> {
+    if peer("node")?.is_none() {
+        return Ok(());
+    }
+    let stack = &Stack::own()?;
+    stack.add_role("guarded", ROLE, TOUCH_POLICY)?;
+    let client = Client::new(stack, "ALICE")?;
+    let (socket, key) = (client.directory().join("agent"), client.directory().join("key.pub"));
+    let mut agent = Command::new("node");
+    agent.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/security-key.mjs")).args([&socket, &key]);
+    let mut agent = agent.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+    let mut ready = String::new();
+    BufReader::new(agent.stdout.take().context("no output")?).read_line(&mut ready)?;
+    let (key, out) = (key.display().to_string(), client.directory().join("guarded").display().to_string());
+    let dayfly = |arguments: &[&str]| {
+        let mut command = Command::new("setsid");
+        command.args(["--wait", "env"]).arg(format!("DAYFLY_HOME={}", stack.get("DAYFLY_ALICE_HOME")?));
+        command.arg(format!("SSH_AUTH_SOCK={}", socket.display()));
+        run(command.arg(stack.path("DAYFLY_BIN")?.join("dayfly")).args(arguments), b"")
+    };
+    let tried = (|| {
+        let cert = ["cert", "guarded", "--target", "db1", "--out", &out];
+        let nothing_yet = dayfly(&["factor", "prove", "--touch"])?;
+        ensure!(nothing_yet.code() == Some(1) && nothing_yet.stderr.contains("factor add --touch"), "{}", nothing_yet.stderr);
+        let added = dayfly(&["factor", "add", "--touch", "--key", &key, "--name", "yubi"])?;
+        ensure!(added.stderr.contains("Touch your security key"), "{}", added.stderr);
+        ensure!(added.success()?.contains("yubi"), "it has that name");
+        let refused = dayfly(&cert)?;
+        ensure!(refused.code() == Some(3) && refused.stderr.contains("(by touch)"), "{}", refused.stderr);
+        dayfly(&["factor", "prove"])?.success()?;
+        dayfly(&cert)?.success()?;
+        let listed = dayfly(&["factor", "list"])?.success()?;
+        ensure!(listed.starts_with("touch  yubi"), "{listed}");
+        dayfly(&["factor", "remove", "yubi"])?.success()?;
+        ensure!(dayfly(&cert)?.code() == Some(3), "what it has proven goes with it");
+        Ok(())
+    })();
+    agent.kill()?;
+    agent.wait()?;
+    tried
 }

@@ -61,6 +61,9 @@ pub struct FactorState {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub name: Option<FactorName>,
+    /// `SHA256:…` of the key that is touched; nothing for other methods.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
     /// When it was added, in Unix seconds.
     pub added_at: Option<u64>,
     /// When its method was last proven with the key that signs this request, in Unix seconds.
@@ -136,4 +139,26 @@ pub struct FactorRemoved {
     /// What it was called.
     #[schema(value_type = String)]
     pub name: FactorName,
+}
+
+/// A FIDO key (`sk-ssh-ed25519@openssh.com`, `sk-ecdsa-sha2-nistp256@openssh.com`) that is to be a second factor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TouchEnrolment {
+    /// What it is called; without one the CA finds a name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub name: Option<FactorName>,
+    /// That it is there, and touched.
+    pub touch: Touch,
+}
+
+/// The touch of a FIDO key: its signature over this request's challenge, namespace `touch@dayfly`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Touch {
+    /// The key, one OpenSSH line.
+    pub public_key: String,
+    /// Armored SSHSIG.
+    pub signature: String,
 }

@@ -5,6 +5,7 @@
 //! later; only whoever holds an enrolled key can give any, so nobody can lock somebody else out. Facts of its events: `method` and `key`.
 
 pub(crate) mod held;
+pub mod touch;
 
 pub use held::{list, remove};
 
@@ -42,6 +43,14 @@ const LONGEST_WAIT: u64 = 15 * 60;
 
 /// Makes the secret of a new authenticator. It proves nothing until its first code was given.
 pub async fn enroll(authority: &Authority, call: &PersonCall) -> Result<TotpEnrolment, Failure> {
+    let made = make(authority, call).await;
+    if let Err(Failure::Refused(refusal)) = &made {
+        authority.store.commit(Change::None, with_facts(authority.refused(Event::FactorAdded, refusal), call)).await?;
+    }
+    made
+}
+
+async fn make(authority: &Authority, call: &PersonCall) -> Result<TotpEnrolment, Failure> {
     check_person(call)?;
     held::check_fresh(authority, call, authority.clock.unix_seconds()).await?;
     let secret: [u8; SECRET_BYTES] = rand::random();

@@ -119,6 +119,8 @@ pub fn router(service: &Arc<Service>) -> Router {
         .route(path::TOTP, post(factors::prove))
         .route(path::WEBAUTHN, post(factors::begin))
         .route(path::WEBAUTHN_REDEMPTION, post(factors::redeem))
+        .route(path::TOUCH_ENROLMENT, post(factors::enroll_touch))
+        .route(path::TOUCH, post(factors::prove_touch))
         .route(path::FACTOR_REMOVAL, post(factors::remove))
         .route(path::SIGN_OUT, post(sign_in::end))
         .route(path::DECISIONS, post(decisions::why))

@@ -29,12 +29,14 @@ pub async fn list(authority: &Authority, call: &PersonCall) -> Result<Factors, F
     let codes = codes.map(|known| FactorState {
         method: FactorMethod::Totp.as_str().to_owned(),
         name: None,
+        key: None,
         added_at: known.confirmed_at,
         proven_at: proven_at(FactorMethod::Totp),
     });
     let others = authority.store.credentials(call.subject()).await?.into_iter().map(|known| FactorState {
         method: known.method.as_str().to_owned(),
         name: Some(known.name),
+        key: (known.method == FactorMethod::Touch).then_some(known.id),
         added_at: Some(known.added_at),
         proven_at: proven_at(known.method),
     });

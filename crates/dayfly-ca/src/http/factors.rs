@@ -5,10 +5,13 @@ use super::{
     caller::{ByPerson, Payload},
     problem::HttpProblem,
 };
-use crate::factor;
+use crate::factor::{self, touch};
 use axum::{Json, extract::State};
 use dayfly_api::{
-    factor::{CeremonyStart, CeremonyState, FactorCode, FactorProven, FactorRemoval, FactorRemoved, Factors, TotpEnrolment},
+    factor::{
+        CeremonyStart, CeremonyState, FactorAdded, FactorCode, FactorProven, FactorRemoval, FactorRemoved, Factors, TotpEnrolment, Touch,
+        TouchEnrolment,
+    },
     path,
     problem::Problem,
     sign_in::{SignInRedemption, SignInStarted},
@@ -89,4 +92,32 @@ pub(super) async fn remove(
     Payload(asked): Payload<FactorRemoval>,
 ) -> Result<Json<FactorRemoved>, HttpProblem> {
     Ok(Json(factor::remove(&service.authority, &person, &asked).await?))
+}
+
+/// Makes a FIDO key a second factor, by a touch.
+#[utoipa::path(
+    post, path = path::TOUCH_ENROLMENT, tag = "person", request_body = TouchEnrolment,
+    security(("signed" = [])),
+    responses((status = 200, body = FactorAdded), (status = "default", body = Problem, content_type = "application/problem+json"))
+)]
+pub(super) async fn enroll_touch(
+    State(service): State<Arc<Service>>,
+    person: ByPerson,
+    Payload(asked): Payload<TouchEnrolment>,
+) -> Result<Json<FactorAdded>, HttpProblem> {
+    Ok(Json(touch::enroll(&service.authority, &person, &asked).await?))
+}
+
+/// Proves the second factor by the touch of a FIDO key, for the key that signs this request.
+#[utoipa::path(
+    post, path = path::TOUCH, tag = "person", request_body = Touch,
+    security(("signed" = [])),
+    responses((status = 200, body = FactorProven), (status = "default", body = Problem, content_type = "application/problem+json"))
+)]
+pub(super) async fn prove_touch(
+    State(service): State<Arc<Service>>,
+    person: ByPerson,
+    Payload(given): Payload<Touch>,
+) -> Result<Json<FactorProven>, HttpProblem> {
+    Ok(Json(touch::prove(&service.authority, &person, &given).await?))
 }

@@ -41,6 +41,8 @@ pub fn json() -> &'static str {
         factors::prove,
         factors::begin,
         factors::redeem,
+        factors::enroll_touch,
+        factors::prove_touch,
         factors::remove,
         decisions::why,
         sign_in::offer,

@@ -154,7 +154,7 @@ async fn by_login(arguments: &Arguments, context: &Context<'_>) -> Result<(), Fa
         issued = issue(&mut connection, context, &place, &wanted, arguments).await;
     }
     if let Err(failure) = &issued
-        && factor::is_answered(&connection.client, failure, context.output).await?
+        && factor::is_answered(&factor::Asker::of(&connection, context.output), failure).await?
     {
         issued = issue(&mut connection, context, &place, &wanted, arguments).await;
     }

@@ -14,8 +14,11 @@ use crate::{
 use axum::http::StatusCode;
 use dayfly_api::factor::{CeremonyPurpose, CeremonyState};
 
+/// Has an authenticator do something wrong.
+type Spoil = fn(&mut Authenticator);
+
 /// What becomes of alice's ceremony when her authenticator does this.
-async fn spoilt(purpose: CeremonyPurpose, spoil: fn(&mut Authenticator)) -> (String, String) {
+async fn spoilt(purpose: CeremonyPurpose, spoil: Spoil) -> (String, String) {
     let (ca, mut authenticator) = with_passkey().await;
     read::<CeremonyState>(&ca.ceremony(CeremonyPurpose::Prove, &mut authenticator, ALICE).await);
     let mut fresh = Authenticator::new("a new one");
@@ -33,7 +36,7 @@ async fn spoilt(purpose: CeremonyPurpose, spoil: fn(&mut Authenticator)) -> (Str
 
 #[tokio::test]
 async fn row_21_an_answer_for_another_site_challenge_or_party_or_without_a_touch_is_none() {
-    let cases: [(&str, fn(&mut Authenticator)); 6] = [
+    let cases: [(&str, Spoil); 6] = [
         ("another site", |authenticator| authenticator.origin = "https://ca.example.evil.example".to_owned()),
         ("another port", |authenticator| authenticator.origin = "https://ca.example:8443".to_owned()),
         ("without TLS", |authenticator| authenticator.origin = "http://ca.example".to_owned()),
