@@ -98,6 +98,12 @@ const IMPORTS: &[ImportRule] = &[
         reason: "who somebody is, is found out there",
     },
     ImportRule {
+        paths: &["webauthn_rs"],
+        within: EVERYWHERE,
+        except: &["crates/dayfly-ca/src/ceremony/verifier.rs"],
+        reason: "what authenticators are asked, and how their answers are judged, stands in one place",
+    },
+    ImportRule {
         paths: &["PrivateKey"],
         within: &["crates/dayfly-ca/"],
         except: &["crates/dayfly-ca/src/signer.rs", "crates/dayfly-ca/src/signer/"],

@@ -3,7 +3,7 @@
 mod provider;
 mod putty;
 
-pub use provider::{Browsed, Chromium, Provider};
+pub use provider::{Browsed, Chromium, Passkeys, Provider};
 pub use putty::Putty;
 
 use crate::{client::Client, command::run, stack::Stack};

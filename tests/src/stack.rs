@@ -39,8 +39,17 @@ impl Stack {
 
     /// The same, started with these arguments, such as `--provider`.
     pub fn own_with(arguments: &[&str]) -> Result<Self> {
+        Self::own_in(arguments, &[])
+    }
+
+    /// The same, whose CA people reach under this name of loopback's.
+    pub fn own_named(host: &str) -> Result<Self> {
+        Self::own_in(&[], &[("DAYFLY_CA_HOST", host)])
+    }
+
+    fn own_in(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Self> {
         let own = tempfile::Builder::new().prefix("dayfly-stack").tempdir()?;
-        script("up", own.path(), arguments)?;
+        script_in("up", own.path(), arguments, variables)?;
         Ok(Self { directory: own.path().to_owned(), env: read_env(own.path())?, own: Some(own) })
     }
 
@@ -146,9 +155,13 @@ fn prebuilt() -> Result<Option<String>> {
 }
 
 fn script(command: &str, directory: &Path, arguments: &[&str]) -> Result<()> {
+    script_in(command, directory, arguments, &[])
+}
+
+fn script_in(command: &str, directory: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Result<()> {
     // The first `up` may have to build everything, which takes longer than a test is patient.
     let mut script = Command::new(stack_script());
-    script.arg(command).arg(directory).args(arguments).stdin(Stdio::null());
+    script.arg(command).arg(directory).args(arguments).envs(variables.iter().copied()).stdin(Stdio::null());
     if let Some(programs) = prebuilt()? {
         script.env("DAYFLY_PREBUILT", programs);
     }

@@ -40,6 +40,16 @@ pub const DEVICES: &str = "/v1/devices";
 pub const DEVICE_REPORT: &str = "/v1/devices/report";
 /// `POST`, person: [`crate::device::NamedDevice`] → [`crate::device::KnownDevice`], disabled.
 pub const DEVICE_REMOVAL: &str = "/v1/devices/removal";
+/// `POST`, person: [`crate::factor::CeremonyStart`] → [`crate::sign_in::SignInStarted`].
+pub const WEBAUTHN: &str = "/v1/factors/webauthn";
+/// `POST`, the same key: [`crate::sign_in::SignInRedemption`] → [`crate::factor::CeremonyState`].
+pub const WEBAUTHN_REDEMPTION: &str = "/v1/factors/webauthn/redemption";
+/// `POST`, person: [`crate::factor::TouchEnrolment`] → [`crate::factor::FactorAdded`].
+pub const TOUCH_ENROLMENT: &str = "/v1/factors/touch/enrollment";
+/// `POST`, person: [`crate::factor::Touch`] → [`crate::factor::FactorProven`].
+pub const TOUCH: &str = "/v1/factors/touch";
+/// `POST`, person: [`crate::factor::FactorRemoval`] → [`crate::factor::FactorRemoved`].
+pub const FACTOR_REMOVAL: &str = "/v1/factors/removal";
 /// `GET`, person: [`crate::person::Roles`].
 pub const ROLES: &str = "/v1/roles";
 /// `GET`, person: [`crate::person::Destinations`].

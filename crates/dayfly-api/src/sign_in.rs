@@ -27,11 +27,11 @@ pub struct SignInStart {
     pub host: String,
 }
 
-/// How the answer of a sign-in comes to the tool that waits for it.
+/// How the answer of a browser comes to the tool that waits for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "by", rename_all = "snake_case")]
 pub enum SignInWay {
-    /// The browser is on the tool's machine: it is sent to `http://127.0.0.1:PORT/sign-in?state=…&code=…`.
+    /// The browser is on the tool's machine: it is sent to `http://127.0.0.1:PORT/sign-in?state=…&code=…`, or `/factor` for a second factor.
     Loopback {
         /// Where the tool listens.
         port: u16,
@@ -42,7 +42,7 @@ pub enum SignInWay {
     DeviceCode,
 }
 
-/// A sign-in that has begun.
+/// A sign-in, or a ceremony for a second factor, that has begun.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SignInStarted {
     /// Which one.
@@ -58,7 +58,7 @@ pub struct SignInStarted {
     pub poll_seconds: u64,
 }
 
-/// A sign-in that is to be completed.
+/// A sign-in, or a ceremony for a second factor, that is to be completed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SignInRedemption {
     /// Which one.

@@ -2,6 +2,7 @@
 
 use crate::{
     authority::Authority,
+    ceremony::Ceremonies,
     config::{Config, ProviderSettings, SignInSettings},
     device::{Devices, SelfReported},
     federation::Federation,
@@ -58,13 +59,14 @@ pub async fn assemble(config: Config) -> anyhow::Result<Assembled> {
     // A CA that calls nobody needs no trust roots of the platform's.
     let calls = !sign_in.providers.is_empty() || !federation.is_empty();
     let web = calls.then(Web::new).transpose().context("issuers cannot be called: check the system's certificate authorities")?;
+    let ceremonies = Ceremonies::new(&origin, sign_in.device_codes).context("the system gives no random bytes")?;
     let (sign_ins, federation) = match &web {
         Some(web) => (sign_ins(sign_in, &origin, web)?, Federation::new(federation, web)?),
         None => (no_sign_ins(&sign_in)?, Federation::default()),
     };
     let (rules, latest_list) = (ArcSwap::from_pointee(rules), Default::default());
     let authority = Authority { origin, keyring, store, devices, clock, hosts, rotation, revocations, latest_list, rules };
-    let service = Service::new(authority, Box::new(callers), challenges, limits, sign_ins, federation);
+    let service = Service::new(authority, Box::new(callers), challenges, limits, sign_ins, ceremonies, federation);
     Ok(Assembled {
         service: Arc::new(service),
         tls: Arc::new(ArcSwap::from_pointee(acceptor)),

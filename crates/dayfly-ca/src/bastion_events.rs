@@ -52,7 +52,9 @@ fn is_a_bastions(event: Event) -> bool {
         | Event::UserAdded
         | Event::UserDisabled
         | Event::FactorAdded
+        | Event::FactorAnswered
         | Event::FactorProven
+        | Event::FactorRemoved
         | Event::FactorsReset
         | Event::DeviceAdded
         | Event::DeviceApproved

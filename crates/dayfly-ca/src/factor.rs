@@ -1,7 +1,13 @@
-//! Second factors by one-time code (RFC 6238): an authenticator is enrolled once, and each of its codes proves one thing once.
+//! Second factors by one-time code (RFC 6238): an authenticator is enrolled once, and each of its codes proves one thing once. Passkeys and security keys
+//! are a [`crate::ceremony`]; what somebody has of all of them is `held`.
 //!
 //! A code counts for the key that signed the request it came in, so that a key alone, or a code alone, is worth nothing. Wrong codes are answered later and
 //! later; only whoever holds an enrolled key can give any, so nobody can lock somebody else out. Facts of its events: `method` and `key`.
+
+pub(crate) mod held;
+pub mod touch;
+
+pub use held::{list, remove};
 
 use crate::{
     authority::Authority,
@@ -12,7 +18,7 @@ use crate::{
         factor::{Authenticator, CodeUsed},
     },
 };
-use dayfly_api::factor::{FactorCode, FactorProven, FactorState, Factors, TotpEnrolment};
+use dayfly_api::factor::{FactorCode, FactorProven, TotpEnrolment};
 use dayfly_core::{
     audit::{AuditEvent, Event, Outcome},
     identity::{FactorMethod, Subject},
@@ -37,7 +43,16 @@ const LONGEST_WAIT: u64 = 15 * 60;
 
 /// Makes the secret of a new authenticator. It proves nothing until its first code was given.
 pub async fn enroll(authority: &Authority, call: &PersonCall) -> Result<TotpEnrolment, Failure> {
+    let made = make(authority, call).await;
+    if let Err(Failure::Refused(refusal)) = &made {
+        authority.store.commit(Change::None, with_facts(authority.refused(Event::FactorAdded, refusal), call)).await?;
+    }
+    made
+}
+
+async fn make(authority: &Authority, call: &PersonCall) -> Result<TotpEnrolment, Failure> {
     check_person(call)?;
+    held::check_fresh(authority, call, authority.clock.unix_seconds()).await?;
     let secret: [u8; SECRET_BYTES] = rand::random();
     let secret = Zeroizing::new(secret.to_vec());
     let issuer = authority.origin.trim_start_matches("https://").replace(':', " ");
@@ -77,6 +92,10 @@ async fn check(authority: &Authority, call: &PersonCall, code: &FactorCode) -> R
     let known = authority.store.authenticator(call.subject()).await?;
     let known =
         known.ok_or_else(|| Refusal::new(Reason::SecondFactorRequired, "you have no authenticator", "enrol one: dayfly factor add"))?;
+    if known.confirmed_at.is_none() {
+        // It may have been waiting since before there was another one.
+        held::check_fresh(authority, call, now).await?;
+    }
     if now < known.retry_at {
         let wait = known.retry_at.saturating_sub(now);
         return Err(Refusal::new(
@@ -103,14 +122,6 @@ async fn check(authority: &Authority, call: &PersonCall, code: &FactorCode) -> R
     }
 }
 
-/// What the caller has, and has proven with the key that signed this request.
-pub async fn list(authority: &Authority, call: &PersonCall) -> Result<Factors, Failure> {
-    let known = authority.store.authenticator(call.subject()).await?.filter(|known| known.confirmed_at.is_some());
-    let proven_at = call.identity.evidence.factors.get(&FactorMethod::Totp).copied();
-    let totp = known.map(|known| FactorState { method: FactorMethod::Totp.as_str().to_owned(), added_at: known.confirmed_at, proven_at });
-    Ok(Factors { factors: totp.into_iter().collect() })
-}
-
 /// The change that makes the next attempt wait.
 async fn delay(authority: &Authority, call: &PersonCall) -> Result<Change, Failure> {
     let failures = authority.store.authenticator(call.subject()).await?.map_or(0, |known| known.failures).saturating_add(1);
@@ -123,7 +134,7 @@ async fn delay(authority: &Authority, call: &PersonCall) -> Result<Change, Failu
 }
 
 /// A second factor says that somebody is there. One that an automation holds would say so of nobody.
-fn check_person(call: &PersonCall) -> Result<(), Refusal> {
+pub(crate) fn check_person(call: &PersonCall) -> Result<(), Refusal> {
     match call.subject() {
         Subject::Person(_) => Ok(()),
         Subject::Machine(_) => {
@@ -146,7 +157,7 @@ fn totp(secret: &[u8], issuer: Option<String>, account: String) -> Result<Totp, 
     builder.with_issuer(issuer).with_account_name(account).build().map_err(|error| Failure::Internal(error.to_string()))
 }
 
-fn fingerprint(call: &PersonCall) -> &str {
+pub(crate) fn fingerprint(call: &PersonCall) -> &str {
     call.identity.evidence.proof.fingerprint()
 }
 

@@ -4,6 +4,7 @@
 
 use crate::{
     authority::Authority,
+    by_browser::refusals::Refusals,
     config::FederationSettings,
     failure::Failure,
     identity::{
@@ -13,7 +14,7 @@ use crate::{
         web::Web,
     },
     mistake::Mistake,
-    sign_in::{self, refusals::Refusals},
+    sign_in,
     store::sign_in::{Holder, NewSignIn, SignIn, SignInBy},
 };
 use dayfly_api::sign_in::SignedIn;
@@ -35,10 +36,15 @@ const LONGEST_CLAIM: usize = 512;
 const MOST_CLAIMS: usize = 64;
 
 /// Every workload that is a machine here.
-#[derive(Default)]
 pub struct Federation {
     entries: Vec<(FederationSettings, Arc<Issuer>)>,
     refusals: Refusals,
+}
+
+impl Default for Federation {
+    fn default() -> Self {
+        Self { entries: Vec::new(), refusals: Refusals::of(Event::SignInRefused) }
+    }
 }
 
 impl Federation {
@@ -59,7 +65,7 @@ impl Federation {
             };
             known.push((entry, issuer));
         }
-        Ok(Self { entries: known, refusals: Refusals::default() })
+        Ok(Self { entries: known, refusals: Refusals::of(Event::SignInRefused) })
     }
 
     /// Signs the calling key in as the machine that the token stands for.

@@ -35,6 +35,7 @@ use crate::{
     address_rate::AddressRate,
     authority::Authority,
     caller_rate::CallerRate,
+    ceremony::Ceremonies,
     config::Limits,
     federation::Federation,
     identity::{CallerCheck, challenge::Challenges},
@@ -76,6 +77,7 @@ pub struct Service {
     per_caller: CallerRate,
     refused: RefusedRequests,
     sign_ins: SignIns,
+    ceremonies: Ceremonies,
     federation: Federation,
 }
 
@@ -87,24 +89,15 @@ impl Service {
         challenges: Arc<Challenges>,
         limits: Limits,
         sign_ins: SignIns,
+        ceremonies: Ceremonies,
         federation: Federation,
     ) -> Self {
         // Half for one address, so that none can keep the others out.
         let in_flight = Places::new(limits.requests_in_flight, limits.requests_in_flight.div_ceil(2));
         let unproven = AddressRate::new(UNPROVEN_REQUESTS.0, UNPROVEN_REQUESTS.1);
         let per_caller = CallerRate::new(limits.requests_per_caller);
-        Self {
-            authority,
-            callers,
-            challenges,
-            limits,
-            in_flight,
-            unproven,
-            per_caller,
-            refused: RefusedRequests::default(),
-            sign_ins,
-            federation,
-        }
+        let refused = RefusedRequests::default();
+        Self { authority, callers, challenges, limits, in_flight, unproven, per_caller, refused, sign_ins, ceremonies, federation }
     }
 
     /// What the pipelines work with.
@@ -131,6 +124,11 @@ pub fn router(service: &Arc<Service>) -> Router {
         .route(path::DEVICES, get(devices::list).post(devices::enroll))
         .route(path::DEVICE_REPORT, post(devices::report))
         .route(path::DEVICE_REMOVAL, post(devices::remove))
+        .route(path::WEBAUTHN, post(factors::begin))
+        .route(path::WEBAUTHN_REDEMPTION, post(factors::redeem))
+        .route(path::TOUCH_ENROLMENT, post(factors::enroll_touch))
+        .route(path::TOUCH, post(factors::prove_touch))
+        .route(path::FACTOR_REMOVAL, post(factors::remove))
         .route(path::SIGN_OUT, post(sign_in::end))
         .route(path::DECISIONS, post(decisions::why))
         .route(path::LOG, get(log::page))

@@ -4,6 +4,7 @@
 
 use crate::{
     authority::Authority,
+    ceremony::Ceremonies,
     config::{FederationSettings, HostRules, Limits, RotationRules, RuleBook, SignInSettings},
     device::{Devices, SelfReported},
     federation::Federation,
@@ -134,6 +135,7 @@ impl Installation {
             geography: Arc::new(Unknown),
             device_rules: Vec::new(),
         });
+        let ceremonies = Ceremonies::new(ORIGIN, sign_ins.offers_device_codes()).unwrap();
         let authority = Authority {
             origin: ORIGIN.to_owned(),
             keyring,
@@ -146,7 +148,11 @@ impl Installation {
             latest_list: Default::default(),
             rules,
         };
-        Self { store, clock, service: Arc::new(Service::new(authority, Box::new(callers), challenges, limits, sign_ins, federation)) }
+        Self {
+            store,
+            clock,
+            service: Arc::new(Service::new(authority, Box::new(callers), challenges, limits, sign_ins, ceremonies, federation)),
+        }
     }
 
     pub(crate) fn authority(&self) -> &Authority {

@@ -14,6 +14,8 @@
 //! | [`authority`] | what every pipeline works with |
 //! | [`issue`], [`session`], [`host_certificate`] | the pipelines that sign |
 //! | [`sign_in`], [`federation`] | keys that come to speak for people by a browser, and for machines by a token |
+//! | [`factor`], [`ceremony`] | second factors: codes, touches, and what is done in a browser |
+//! | [`by_browser`] | what a tool has a browser do for it, and how the answer finds the tool |
 //! | [`host_enrollment`], [`host_setup`], [`host_report`] | hosts: enrolled by a one-time token, told what to trust, seen to hold it |
 //! | [`revoke`], [`revocations`] | what was revoked: the pipeline, and what is in force now |
 //! | [`bastion_events`], [`review`], [`refused_request`] | what else goes to the log, and who reads it |
@@ -33,7 +35,9 @@ pub mod authority;
 pub mod bastion_events;
 pub mod bastion_inventory;
 pub mod bastion_report;
+pub mod by_browser;
 pub mod caller_rate;
+pub mod ceremony;
 pub mod commands;
 pub mod config;
 pub mod device;

@@ -2,31 +2,30 @@
 //!
 //! | Part | What it is |
 //! |---|---|
-//! | `transaction` | sign-ins that are under way |
+//! | `errand` | what a browser is sent for |
 //! | `browser` | what the pages do: look, choose a provider, come back |
-//! | `secret` | codes and tokens: random, hashed, compared in constant time |
 //! | `subject` | the name of somebody whom a provider knows |
-//! | `refusals` | what was refused, for the log |
 //!
-//! What begins at the tool and what comes back from the browser meet in one of two ways, and only so. On the same machine the browser is sent to the tool's
-//! own port with a code. From another machine the person types the code that the tool shows, and sees who asks before they go on. In both, one browser has
-//! to go the whole way, and the answer is given once, to the key that asked. Nobody gains anything by sending somebody else a link.
+//! How the browser's answer finds the tool, and nobody else, is told in [`crate::by_browser`].
 //!
 //! Facts of its events: `provider`, `issuer`, `issuer_subject`, `shown` (how the provider calls them), `groups`, `key` (the tool's), `address` (where this
 //! came from), `asked_from` (the tool's address), `host` (what its machine calls itself), `way` (`loopback` or `device_code`) and `expires`.
 
 mod browser;
-pub mod refusals;
-pub mod secret;
+mod errand;
 pub mod subject;
-mod transaction;
 
-pub use browser::{Arrived, Page, Returned};
-pub use transaction::Asker;
+pub use browser::{Page, Returned};
 
 use crate::{
     address_rate::AddressRate,
     authority::Authority,
+    by_browser::{
+        Asker, POLL, STARTS, TYPED, Way, host_name,
+        refusals::Refusals,
+        secret::FormKey,
+        transaction::{LIFETIME, Redeemed, Transaction, Transactions},
+    },
     failure::Failure,
     identity::{NewKeyCall, PersonCall, provider::ProvenPerson, provider::Provider},
     store::{
@@ -34,36 +33,22 @@ use crate::{
         sign_in::{Holder, NewSignIn, ProviderAccount, SignIn, SignInBy},
     },
 };
-use dayfly_api::sign_in::{SignInOffer, SignInRedemption, SignInStart, SignInStarted, SignInState, SignInWay, SignedIn, SignedOut};
+use dayfly_api::sign_in::{SignInOffer, SignInRedemption, SignInStart, SignInStarted, SignInState, SignedIn, SignedOut};
 use dayfly_core::{
     audit::{AuditEvent, Event, Outcome},
     certificate::RevokedBy,
     identity::{Proof, Subject},
     reason::{Reason, Refusal},
 };
-use refusals::Refusals;
-use secret::FormKey;
+use errand::{Answer, SignInErrand};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
-use transaction::{LIFETIME, Redeemed, Transaction, Transactions, Way};
-
-/// How often a tool may ask whether its person is done, in seconds.
-const POLL: u64 = 2;
-
-/// Sign-ins that one address may begin at once, and a second from then on.
-const STARTS: (u64, u64) = (60, 1);
-
-/// Codes that one address may try at once, and a second from then on.
-const TYPED: (u64, u64) = (10, 1);
-
-/// The longest name of a machine that is shown, in characters.
-const LONGEST_HOST: usize = 64;
 
 /// Everything that signing in by a browser needs.
 pub struct SignIns {
     providers: Vec<Provider>,
     device_codes: bool,
     lifetime: u64,
-    transactions: Transactions,
+    transactions: Transactions<SignInErrand>,
     forms: FormKey,
     starts: AddressRate,
     typed: AddressRate,
@@ -81,7 +66,7 @@ impl SignIns {
             forms: FormKey::new()?,
             starts: AddressRate::new(STARTS.0, STARTS.1),
             typed: AddressRate::new(TYPED.0, TYPED.1),
-            refusals: Refusals::default(),
+            refusals: Refusals::of(Event::SignInRefused),
         })
     }
 
@@ -89,6 +74,11 @@ impl SignIns {
     pub fn offer(&self) -> SignInOffer {
         let providers = self.providers.iter().map(|provider| provider.name().to_owned()).collect::<Vec<_>>();
         SignInOffer { device_codes: self.device_codes && !providers.is_empty(), providers }
+    }
+
+    /// Whether a browser on another machine will do.
+    pub fn offers_device_codes(&self) -> bool {
+        self.device_codes
     }
 
     /// Begins a sign-in of the key that called.
@@ -115,7 +105,10 @@ impl SignIns {
             return Err(Refusal::new(Reason::LimitReached, "too many sign-ins were begun from this address", "wait a moment"));
         }
         let provider = asked.provider.as_deref().map(|name| self.provider_index(name)).transpose()?;
-        let way = self.way(asked.way)?;
+        let way = Way::asked(asked.way, self.device_codes)?.ok_or_else(|| {
+            let remedy = "sign in on a machine with a browser: dayfly login, without --device-code";
+            unavailable("this CA takes no sign-in from a browser on another machine", remedy)
+        })?;
         let asker = Asker {
             key_fingerprint: call.fingerprint.clone(),
             address: call.context.source.to_canonical(),
@@ -124,26 +117,9 @@ impl SignIns {
         };
         // The person types the code at the one page that they know; only a browser on the tool's machine is sent to a page of its own.
         let is_here = matches!(way, Way::Loopback { .. });
-        let (id, code) = self.transactions.begin(Transaction::new(asker, way, provider))?;
+        let (id, code) = self.transactions.begin(Transaction::new(asker, way, SignInErrand { provider, leg: None }))?;
         let page = if is_here { format!("{}/sign-in/{id}", authority.origin) } else { format!("{}/sign-in", authority.origin) };
         Ok(SignInStarted { id, page, code, expires_in_seconds: LIFETIME, poll_seconds: POLL })
-    }
-
-    fn way(&self, asked: SignInWay) -> Result<Way, Refusal> {
-        let is_plain =
-            |state: &str| (16..=128).contains(&state.len()) && state.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
-        match asked {
-            SignInWay::Loopback { port, state } if port > 0 && is_plain(&state) => Ok(Way::Loopback { port, state }),
-            SignInWay::Loopback { .. } => {
-                let message = "the port is 0, or the state is not 16 to 128 letters, digits, '-' and '_'";
-                Err(Refusal::new(Reason::BadRequest, message, "see /v1/openapi.json for what it takes"))
-            }
-            SignInWay::DeviceCode if self.device_codes => Ok(Way::DeviceCode),
-            SignInWay::DeviceCode => {
-                let remedy = "sign in on a machine with a browser: dayfly login, without --device-code";
-                Err(unavailable("this CA takes no sign-in from a browser on another machine", remedy))
-            }
-        }
     }
 
     fn provider_index(&self, name: &str) -> Result<usize, Refusal> {
@@ -160,7 +136,10 @@ impl SignIns {
         let redeemed = self.transactions.redeem(&asked.id, &call.fingerprint, asked.code.as_deref(), now);
         let completed = match redeemed {
             Ok(Redeemed::Pending) => return Ok(SignInState::Pending { poll_seconds: POLL }),
-            Ok(Redeemed::Person(person, provider, asker, at)) => self.complete(authority, call, (*person, at), provider, asker).await,
+            Ok(Redeemed::Answer(answer, asker, at)) => {
+                let Answer { person, provider } = *answer;
+                self.complete(authority, call, (person, at), provider, asker).await
+            }
             Err(refusal) => Err(refusal.into()),
         };
         if let Err(Failure::Refused(refusal)) = &completed {
@@ -282,12 +261,6 @@ fn about_person(event: AuditEvent, provider: &str, person: &ProvenPerson) -> Aud
 
 fn about_asker(event: AuditEvent, asker: &Asker) -> AuditEvent {
     event.fact("key", &asker.key_fingerprint).fact("asked_from", asker.address).fact("host", &asker.host)
-}
-
-/// What a machine calls itself, as far as it can be shown.
-fn host_name(text: &str) -> String {
-    let shown: String = text.chars().filter(|c| c.is_ascii_graphic() || c.is_alphanumeric()).take(LONGEST_HOST).collect();
-    if shown.is_empty() { "without a name".to_owned() } else { shown }
 }
 
 fn unavailable(message: &str, remedy: &str) -> Refusal {

@@ -24,11 +24,11 @@ use dayfly_core::{
     device::Posture,
     identity::{Evidence, FactorMethod, Subject},
     log_link::Hash,
-    name::{BastionName, DeviceId, GroupName, HostName, RoleName, ScopeName, TargetName},
+    name::{BastionName, DeviceId, FactorName, GroupName, HostName, RoleName, ScopeName, TargetName},
     rotation::Purpose,
 };
 use device::DeviceRecord;
-use factor::{Authenticator, CodeUsed};
+use factor::{Authenticator, CodeUsed, Credential, CredentialUsed, FactorUsed};
 use host::{Host, HostCertificateNote, HostReportNote, HostToken};
 use rotation::{BastionReportHeld, RotationRecord, RotationStep};
 use sign_in::{NewSignIn, ProviderAccount, SignIn};
@@ -102,6 +102,12 @@ pub enum Unique {
     Code,
     /// A device's id.
     Device,
+    /// A passkey or security key, which is one person's and was not added before.
+    Credential,
+    /// The name of one of somebody's passkeys and security keys.
+    FactorName,
+    /// An authenticator's count.
+    Counter,
 }
 
 impl std::fmt::Display for Unique {
@@ -122,6 +128,9 @@ impl std::fmt::Display for Unique {
             Self::Authenticator => "an authenticator of this person",
             Self::Code => "a use of this code",
             Self::Device => "a device of this name",
+            Self::Credential => "an enrolment of this authenticator",
+            Self::FactorName => "a second factor of this name",
+            Self::Counter => "an answer of this count, or a later one",
         })
     }
 }
@@ -194,6 +203,19 @@ pub enum Change {
         subject: Subject,
         /// Until when no other is looked at, in Unix seconds.
         retry_at: u64,
+    },
+    /// Somebody has another passkey or security key. One that is enrolled, for whomever, and a name that they use are conflicts.
+    AddCredential(Box<Credential>),
+    /// A passkey or security key has answered. One that does not count onwards is a conflict.
+    UseCredential(Box<CredentialUsed>),
+    /// A passkey or security key is proven to be there, for a key. One that they do not have any more is unknown.
+    ProveFactor(FactorUsed),
+    /// Somebody gives up a passkey or security key, and what others of its kind have proven.
+    RemoveCredential {
+        /// Whose.
+        subject: Subject,
+        /// What they call it.
+        name: FactorName,
     },
     /// Somebody's second factors are taken away, and what they have proven.
     RemoveFactors(Subject),
@@ -422,6 +444,9 @@ pub trait Store: Send + Sync {
 
     /// Somebody's authenticator, confirmed or not.
     fn authenticator<'a>(&'a self, subject: &'a Subject) -> Answer<'a, Option<Authenticator>>;
+
+    /// Somebody's passkeys and security keys, by name.
+    fn credentials<'a>(&'a self, subject: &'a Subject) -> Answer<'a, Vec<Credential>>;
 
     /// The second factors that somebody has proven by requests that this key signed (`SHA256:…`), and when, in Unix seconds.
     fn factors<'a>(&'a self, subject: &'a Subject, key_fingerprint: &'a str) -> Answer<'a, BTreeMap<FactorMethod, u64>>;

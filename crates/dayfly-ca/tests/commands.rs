@@ -81,7 +81,9 @@ fn files(directory: &Path) -> Vec<PathBuf> {
 #[test]
 fn a_new_ca_checks_out_and_everything_is_its_owners_alone() {
     let ca = Ca::new();
-    assert_eq!(ca.succeeds(&["check"]), "no mistakes\n");
+    let told = ca.succeeds(&["check"]);
+    assert!(told.starts_with("warning: ") && told.contains("take no passkey to https://127.0.0.1:8443"), "{told}");
+    assert!(told.lines().count() == 2 && told.ends_with("\nno mistakes\n"), "{told}");
     let made = files(&ca.path("ca"));
     for path in &made {
         let mode = fs::metadata(path).unwrap().mode() & 0o7777;

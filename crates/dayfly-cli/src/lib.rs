@@ -5,6 +5,7 @@
 //! | [`args`], [`commands`] | the command line, and a file for each subcommand |
 //! | [`login`], [`connection`] | who is logged in where, and calls to that CA |
 //! | [`sign_in`], [`workload`] | signing in by a browser, and by the token of a CI system |
+//! | [`by_browser`] | what a browser does for the tool on a page of the CA |
 //! | [`identity`], [`agent`] | the keys that prove who the person is; the running ssh-agent |
 //! | [`device`] | this machine as a device: its key, and what it is like |
 //! | [`state`] | files that are the person's alone |
@@ -18,6 +19,7 @@
 
 pub mod agent;
 pub mod args;
+pub mod by_browser;
 pub mod certificate;
 pub mod commands;
 pub mod connection;

@@ -5,10 +5,9 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use dayfly_api::{path, problem::Problem};
 use dayfly_core::{
     reason::Reason,
-    signed_request::possession_message,
     signed_request::{
         CHALLENGE_HEADER, Certifies, DEVICE_SIGNATURE_HEADER, POSSESSION_NAMESPACE, Purpose, REQUEST_NAMESPACE, SIGNATURE_HEADER,
-        SignedRequest,
+        SignedRequest, TOUCH_NAMESPACE, TouchedTo, possession_message, touch_message,
     },
     signer::SignerError,
 };
@@ -33,13 +32,22 @@ const LARGEST_ANSWER: usize = 16 * 1024 * 1024;
 /// Writes a body around a proof of possession.
 pub(crate) type WriteBody<'a> = &'a (dyn Fn(String) -> Result<Vec<u8>, ClientError> + Sync);
 
+/// What a key proves that signs a part of the body.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Proves<'a> {
+    /// That it is held, to be certified.
+    Possession(Certifies),
+    /// That it was touched, for a request that this other key signs.
+    Touch(TouchedTo, &'a str),
+}
+
 /// What a call sends.
 pub(crate) enum Body<'a> {
     Empty,
     Json(Vec<u8>),
-    /// A body that proves possession of a key, bound to the challenge of the very call.
+    /// A body that proves something of a key, bound to the challenge of the very call.
     Proving {
-        certifies: Certifies,
+        proves: Proves<'a>,
         caller: &'a str,
         key: &'a dyn RequestSigner,
         write: WriteBody<'a>,
@@ -107,9 +115,14 @@ impl Caller {
         match body {
             Body::Empty => Ok(Vec::new()),
             Body::Json(bytes) => Ok(bytes.clone()),
-            Body::Proving { certifies, caller, key, write } => {
-                let message = possession_message(&self.origin, *certifies, caller, challenge);
-                let sshsig = key.sign(POSSESSION_NAMESPACE, &message).await?;
+            Body::Proving { proves, caller, key, write } => {
+                let (namespace, message) = match proves {
+                    Proves::Possession(certifies) => {
+                        (POSSESSION_NAMESPACE, possession_message(&self.origin, *certifies, caller, challenge))
+                    }
+                    Proves::Touch(to, signer) => (TOUCH_NAMESPACE, touch_message(&self.origin, *to, caller, signer, challenge)),
+                };
+                let sshsig = key.sign(namespace, &message).await?;
                 let armored = sshsig.to_pem(LineEnding::LF).map_err(unencodable)?;
                 write(armored)
             }

@@ -2,7 +2,7 @@
 
 use crate::{
     ClientError, Pin, RequestSigner,
-    call::{Body, Caller},
+    call::{Body, Caller, Proves, WriteBody},
     pin,
 };
 use dayfly_api::{
@@ -13,7 +13,10 @@ use dayfly_api::{
     certificate::{CertificateRequest, IssuedCertificate},
     decision::{Decision, DecisionRequest},
     device::{DeviceEnrollment, Devices, KnownDevice, NamedDevice, ReportedPosture},
-    factor::{FactorCode, FactorProven, Factors, TotpEnrolment},
+    factor::{
+        CeremonyStart, CeremonyState, FactorAdded, FactorCode, FactorProven, FactorRemoval, FactorRemoved, Factors, TotpEnrolment, Touch,
+        TouchEnrolment,
+    },
     host::{HostCertificateRenewal, HostEnrollment, HostReceipt, HostReport, HostSetup},
     log::{LogPage, SignedHead},
     path,
@@ -25,9 +28,10 @@ use dayfly_api::{
 use dayfly_core::{
     forward::Destination,
     identity::Subject,
-    name::{AccountName, BastionName, RoleName, TargetName},
+    name::{AccountName, BastionName, FactorName, RoleName, TargetName},
     request::RequestedTargets,
-    signed_request::{Certifies, Purpose},
+    signature::fingerprint,
+    signed_request::{Certifies, Purpose, TouchedTo},
     validity::Ttl,
 };
 use reqwest::Method;
@@ -188,6 +192,52 @@ impl Client {
         self.post(path::DEVICE_REMOVAL, Body::Json(json(named)?)).await
     }
 
+    /// Begins a ceremony with a passkey or security key.
+    pub async fn start_ceremony(&self, start: &CeremonyStart) -> Result<SignInStarted, ClientError> {
+        self.post(path::WEBAUTHN, Body::Json(json(start)?)).await
+    }
+
+    /// Completes it, or tells that the person is still at it.
+    pub async fn redeem_ceremony(&self, redemption: &SignInRedemption) -> Result<CeremonyState, ClientError> {
+        self.post(path::WEBAUTHN_REDEMPTION, Body::Json(json(redemption)?)).await
+    }
+
+    /// Makes a FIDO key, which has to be touched for it, a second factor of `caller`'s.
+    pub async fn enroll_touch(
+        &self,
+        caller: &Subject,
+        name: Option<FactorName>,
+        key: &dyn RequestSigner,
+    ) -> Result<FactorAdded, ClientError> {
+        let public_key = openssh_line(key)?;
+        let write = |signature| json(&TouchEnrolment { name: name.clone(), touch: Touch { public_key: public_key.clone(), signature } });
+        self.touch(path::TOUCH_ENROLMENT, TouchedTo::Add, caller, key, &write).await
+    }
+
+    /// Proves the second factor by the touch of a FIDO key.
+    pub async fn prove_touch(&self, caller: &Subject, key: &dyn RequestSigner) -> Result<FactorProven, ClientError> {
+        let public_key = openssh_line(key)?;
+        let write = |signature| json(&Touch { public_key: public_key.clone(), signature });
+        self.touch(path::TOUCH, TouchedTo::Prove, caller, key, &write).await
+    }
+
+    async fn touch<T: serde::de::DeserializeOwned>(
+        &self,
+        path: &str,
+        to: TouchedTo,
+        caller: &Subject,
+        key: &dyn RequestSigner,
+        write: WriteBody<'_>,
+    ) -> Result<T, ClientError> {
+        let (caller, signer) = (caller.to_string(), fingerprint(self.caller.signer.public_key()));
+        self.post(path, Body::Proving { proves: Proves::Touch(to, &signer), caller: &caller, key, write }).await
+    }
+
+    /// Gives up one of the caller's second factors.
+    pub async fn remove_factor(&self, removal: &FactorRemoval) -> Result<FactorRemoved, ClientError> {
+        self.post(path::FACTOR_REMOVAL, Body::Json(json(removal)?)).await
+    }
+
     /// The roles that the caller may ask for.
     pub async fn roles(&self) -> Result<Roles, ClientError> {
         self.get(path::ROLES).await
@@ -217,7 +267,8 @@ impl Client {
             })
         };
         let caller = parameters.subject.to_string();
-        self.post(path::CERTIFICATES, Body::Proving { certifies: Certifies::User, caller: &caller, key, write: &write }).await
+        self.post(path::CERTIFICATES, Body::Proving { proves: Proves::Possession(Certifies::User), caller: &caller, key, write: &write })
+            .await
     }
 
     /// At most `limit` rows of the log after `seq`.
@@ -251,7 +302,7 @@ impl Client {
             Some((bastion, key)) => {
                 let public_key = openssh_line(key)?;
                 let write = |possession| json(&request(Some(LoginKey { public_key: public_key.clone(), possession })));
-                let body = Body::Proving { certifies: Certifies::Session, caller: bastion.as_str(), key, write: &write };
+                let body = Body::Proving { proves: Proves::Possession(Certifies::Session), caller: bastion.as_str(), key, write: &write };
                 self.post(path::SESSIONS, body).await
             }
         }
@@ -271,7 +322,7 @@ impl Client {
     pub async fn host_certificate(&self, bastion: &BastionName, key: &dyn RequestSigner) -> Result<HostCertificate, ClientError> {
         let public_key = openssh_line(key)?;
         let write = |possession| json(&HostCertificateRequest { public_key: public_key.clone(), possession });
-        let body = Body::Proving { certifies: Certifies::Host, caller: bastion.as_str(), key, write: &write };
+        let body = Body::Proving { proves: Proves::Possession(Certifies::Host), caller: bastion.as_str(), key, write: &write };
         self.post(path::BASTION_HOST_CERTIFICATE, body).await
     }
 
@@ -284,7 +335,7 @@ impl Client {
     ) -> Result<HostCertificate, ClientError> {
         let public_key = openssh_line(key)?;
         let write = |possession| json(&InnerHostCertificateRequest { target: target.clone(), public_key: public_key.clone(), possession });
-        let body = Body::Proving { certifies: Certifies::InnerHost, caller: bastion.as_str(), key, write: &write };
+        let body = Body::Proving { proves: Proves::Possession(Certifies::InnerHost), caller: bastion.as_str(), key, write: &write };
         self.post(path::BASTION_INNER_HOST_CERTIFICATE, body).await
     }
 

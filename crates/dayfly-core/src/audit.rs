@@ -46,6 +46,10 @@ events! {
     FactorAdded = "factor.added";
     /// A second factor was proven, or a wrong code was given.
     FactorProven = "factor.proven";
+    /// A passkey or security key answered in a browser, for a tool that waits for it.
+    FactorAnswered = "factor.answered";
+    /// Somebody gave up one of their second factors.
+    FactorRemoved = "factor.removed";
     /// Somebody's second factors were taken away.
     FactorsReset = "factor.reset";
     /// A device was enrolled, or waits to be approved.

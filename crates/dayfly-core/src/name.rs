@@ -1,4 +1,4 @@
-//! Names: of people, machines, groups, roles, targets, accounts, bastions, hosts, networks and devices.
+//! Names: of people, machines, groups, roles, targets, accounts, bastions, hosts, networks, devices and security keys.
 //!
 //! One grammar for all of them, `[a-z0-9][a-z0-9._-]*`, at most [`MAX_LENGTH`] characters and without `..`. It leaves no room for what broke
 //! others: a comma or wildcard that matches two names, a leading `-` that becomes an option, a quote, a path or a control character.
@@ -120,6 +120,8 @@ names! {
     NetworkName = "network";
     /// What a device is enrolled under.
     DeviceId = "device";
+    /// What somebody calls one of their passkeys and security keys.
+    FactorName = "second factor";
 }
 
 impl From<TargetName> for ScopeName {

@@ -75,6 +75,18 @@ reasons! {
     UnknownDevice = "unknown_device";
     /// Another device has this id.
     DeviceTaken = "device_taken";
+    /// This kind of second factor cannot be had here, or not in this way.
+    FactorUnavailable = "factor_unavailable";
+    /// There is no second factor of this name.
+    FactorUnknown = "factor_unknown";
+    /// What an authenticator answered is not what it was asked, or not by the one that was meant.
+    BadAnswer = "bad_answer";
+    /// An authenticator counted backwards: there may be two of it.
+    CounterWentBack = "counter_went_back";
+    /// There is no such ceremony: it was never begun, its time is over, it was used, or it belongs to another key or browser.
+    CeremonyUnknown = "ceremony_unknown";
+    /// The person said no to it.
+    CeremonyDeclined = "ceremony_declined";
     /// Somebody has to approve it first.
     ApprovalRequired = "approval_required";
     /// A policy could not be evaluated.

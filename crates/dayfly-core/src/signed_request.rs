@@ -13,6 +13,9 @@ pub const REQUEST_NAMESPACE: &str = "request@dayfly";
 /// The SSHSIG namespace of a proof of possession.
 pub const POSSESSION_NAMESPACE: &str = "possession@dayfly";
 
+/// The SSHSIG namespace of a touch: a FIDO key's word that somebody is there.
+pub const TOUCH_NAMESPACE: &str = "touch@dayfly";
+
 /// The HTTP header that carries a challenge, both ways.
 pub const CHALLENGE_HEADER: &str = "dayfly-challenge";
 
@@ -99,6 +102,30 @@ impl fmt::Display for Certifies {
 /// the one of the request that carries it.
 pub fn possession_message(server: &str, certifies: Certifies, caller: &str, challenge: &str) -> Vec<u8> {
     lines(&["dayfly-possession-v1", server, &certifies.to_string(), caller, challenge])
+}
+
+/// What a FIDO key is touched for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TouchedTo {
+    /// To be somebody's second factor.
+    Add,
+    /// To prove that it is there.
+    Prove,
+}
+
+impl fmt::Display for TouchedTo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Add => "add",
+            Self::Prove => "prove",
+        })
+    }
+}
+
+/// The message that a FIDO key signs under [`TOUCH_NAMESPACE`] when it is touched. `caller` is the person who asks, `key_fingerprint` the `SHA256:…` of
+/// the key that signs the request that carries it, and `challenge` the one of that request.
+pub fn touch_message(server: &str, touched_to: TouchedTo, caller: &str, key_fingerprint: &str, challenge: &str) -> Vec<u8> {
+    lines(&["dayfly-touch-v1", server, &touched_to.to_string(), caller, key_fingerprint, challenge])
 }
 
 /// One field a line, each with its length, so that no field can pass for two.

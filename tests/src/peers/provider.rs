@@ -94,6 +94,35 @@ impl Chromium {
     }
 }
 
+/// Chromium with a passkey of its own, kept in a file from one time to the next.
+#[derive(Debug)]
+pub struct Passkeys {
+    chromium: Chromium,
+    kept: PathBuf,
+    pin: String,
+}
+
+impl Passkeys {
+    /// With the passkeys of this file, for a CA with this TLS pin: a browser takes passkeys to no page whose certificate it does not trust.
+    pub fn new(chromium: Chromium, kept: PathBuf, pin: &str) -> Self {
+        Self { chromium, kept, pin: pin.trim_start_matches("sha256//").to_owned() }
+    }
+
+    /// Opens a page of the CA's and does what it asks; types `code` first, if there is one.
+    pub fn answer(&self, page: &str, code: Option<&str>) -> Result<Browsed> {
+        let text = run(self.command().arg(page).args(code), b"")?.success()?;
+        serde_json::from_str(&text).with_context(|| format!("not JSON: {text}"))
+    }
+
+    /// What does so for the page that comes after it.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new("node");
+        command.arg(program("passkey.mjs")).arg(&self.kept).arg(&self.pin);
+        command.env("DAYFLY_NODE_MODULES", &self.chromium.modules).env("DAYFLY_CHROMIUM", &self.chromium.program);
+        command
+    }
+}
+
 fn program(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(name)
 }

@@ -156,7 +156,8 @@ async fn what_the_ca_withdraws_ends_where_the_role_is_continuous_and_nowhere_els
         let mut channel = terminal(&connection).await;
         expect(&mut channel, "80x24").await;
         continuous::ask(&house.bastion).await.unwrap();
-        *house.authority.withdrawal.lock().unwrap() = Some(dayfly_core::reason::Refusal::new(Reason::PolicyDenied, "no policy permits it now", ""));
+        *house.authority.withdrawal.lock().unwrap() =
+            Some(dayfly_core::reason::Refusal::new(Reason::PolicyDenied, "no policy permits it now", ""));
         house.authority.away.store(true, std::sync::atomic::Ordering::SeqCst);
         assert_eq!(continuous::ask(&house.bastion).await.is_err(), is_continuous, "nothing is asked where no role wants it");
         channel.data_bytes("typed").await.unwrap();

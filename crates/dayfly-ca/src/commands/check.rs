@@ -2,6 +2,7 @@
 
 use crate::{
     assemble::client_secret,
+    ceremony::verifier::Verifier,
     config::{self, FederationSettings, RuleBook, settings::Settings},
     federation::read_keys,
     mistake::{Mistake, Mistakes},
@@ -65,6 +66,7 @@ fn find_mistakes(config: &Path) -> anyhow::Result<(Mistakes, Vec<Mistake>)> {
     if let Some(settings) = settings {
         mistakes.keep(tls::acceptor(&settings.tls));
         warnings = check_issuers(&settings, config, &mut mistakes);
+        warnings.extend(no_passkeys(&settings, config));
         super::wait(check_store(&settings, rules.as_ref(), config, &mut mistakes))?;
     }
     Ok((mistakes, warnings))
@@ -84,6 +86,15 @@ fn check_issuers(settings: &Settings, config: &Path, mistakes: &mut Mistakes) ->
         entry.warnings().into_iter().map(move |warning| Mistake::new(config, warning, remedy).at(line)).collect::<Vec<_>>()
     };
     settings.federation.iter().flat_map(of_entry).collect()
+}
+
+/// Browsers know no passkeys for an address.
+fn no_passkeys(settings: &Settings, config: &Path) -> Option<Mistake> {
+    let warning = || {
+        let cause = format!("browsers take no passkey to {}: its host is an address, or no name", settings.origin);
+        Mistake::new(config, cause, "give the CA a host name in url, if people are to have passkeys as second factors")
+    };
+    Verifier::of(&settings.origin).is_none().then(warning)
 }
 
 /// Which of an authority's keys signs is in the store; without one, the configuration's.

@@ -110,7 +110,7 @@ impl Disable {
 impl ResetFactors {
     fn run(&self, config: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
         let store = open_store(config)?;
-        if wait(store.authenticator(&self.name))??.is_none() {
+        if wait(store.authenticator(&self.name))??.is_none() && wait(store.credentials(&self.name))??.is_empty() {
             bail!("{} has no second factor", self.name);
         }
         let about = event(Event::FactorsReset).subject(&self.name);

@@ -1,18 +1,22 @@
-//! What a browser sees while its person signs in: a few pages without scripts, each bound to the browser that it was made for.
+//! What a browser sees while its person signs in or proves a second factor: a few pages, each bound to the browser that it was made for. Those of a ceremony
+//! run one script of ours, since browsers let nothing else ask an authenticator; the others run none.
 //!
 //! | Part | What it is |
 //! |---|---|
+//! | `ceremony` | the pages of a ceremony with a passkey or security key |
 //! | `html` | the pages as HTML; a template crate escapes whatever is put into them |
 //! | `visitor` | which browser this is: its cookie, and the forms that were made for it |
 
+mod ceremony;
 mod html;
 mod visitor;
 
 use super::{Peer, Service};
 use crate::{
+    by_browser::Arrived,
     failure::Failure,
     identity::provider::CALLBACK,
-    sign_in::{Arrived, Page, Returned},
+    sign_in::{Page, Returned},
 };
 use axum::{
     Router,
@@ -31,9 +35,11 @@ use visitor::{Form, Visitor};
 /// The largest form, in bytes.
 const LARGEST_FORM: usize = 4 * 1024;
 
-/// What every page says about itself: it runs nothing, shows nothing of others, and stands in nobody's frame.
-const HEADERS: [(HeaderName, &str); 8] = [
-    (header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"),
+/// What a page may do: it runs nothing, shows nothing of others, and stands in nobody's frame.
+const POLICY: &str = "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+
+/// What every page says about itself.
+const HEADERS: [(HeaderName, &str); 7] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
     (header::REFERRER_POLICY, "no-referrer"),
@@ -52,12 +58,14 @@ pub(super) fn routes() -> Router<Arc<Service>> {
         .route(CALLBACK, get(callback))
         .route(&format!("{CALLBACK}/{{provider}}"), get(callback))
         .layer(DefaultBodyLimit::max(LARGEST_FORM))
-        .layer(from_fn(plain))
+        .layer(from_fn(|request, next| plain(POLICY, request, next)))
+        .merge(ceremony::routes())
 }
 
 /// Puts the headers on whatever a page answers.
-async fn plain(request: Request, next: Next) -> Response {
+async fn plain(policy: &'static str, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
     for (name, value) in HEADERS {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }

@@ -158,6 +158,12 @@ fn status(reason: Reason) -> StatusCode {
         | Reason::EndedByOperator
         | Reason::NotAllowed
         | Reason::HostKeyMismatch
+        | Reason::FactorUnavailable
+        | Reason::FactorUnknown
+        | Reason::BadAnswer
+        | Reason::CounterWentBack
+        | Reason::CeremonyUnknown
+        | Reason::CeremonyDeclined
         | Reason::SignInUnavailable
         | Reason::SignInUnknown
         | Reason::SignInDeclined

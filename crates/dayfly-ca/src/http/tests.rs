@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used)]
 
 mod authentication;
+mod authenticator;
 mod bounds;
+mod ceremony;
 mod decisions;
 mod devices;
 mod double;

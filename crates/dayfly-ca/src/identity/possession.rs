@@ -8,7 +8,7 @@ use dayfly_core::{
 use ssh_key::{PublicKey, SshSig};
 
 /// The longest armored signature or key that is read, in bytes.
-const LONGEST_TEXT: usize = 16 * 1024;
+pub(crate) const LONGEST_TEXT: usize = 16 * 1024;
 
 /// What a proof is bound to.
 #[derive(Debug, Clone, Copy)]
@@ -54,7 +54,7 @@ pub fn proven_key(bond: Bond<'_>, public_key: &str, possession: &str) -> Result<
     Ok(HeldKey { public_key: key, fido })
 }
 
-fn read_key(line: &str) -> Result<PublicKey, Refusal> {
+pub(crate) fn read_key(line: &str) -> Result<PublicKey, Refusal> {
     let unreadable = |cause: &str| {
         let message = format!("the public key cannot be read: {cause}");
         Refusal::new(Reason::BadRequest, message, "send one line as in a .pub file")

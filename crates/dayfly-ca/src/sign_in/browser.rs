@@ -2,22 +2,28 @@
 
 use super::{
     SignIns, about_asker, about_person,
-    secret::{self, Hashed},
+    errand::{Answer, Leg, SignInErrand},
     standing,
-    transaction::{Asker, Leg, Stage, Transaction, Way, unknown},
 };
 use crate::{
     authority::Authority,
+    by_browser::{
+        Arrived, Asker, Way, at_the_tool,
+        secret::{self, Hashed},
+        transaction::{Errand, Stage, Transaction as Any},
+    },
     failure::Failure,
     identity::provider::{self, Provider},
     store::Change,
 };
 use dayfly_core::{
-    audit::{AuditEvent, Event, Outcome},
+    audit::{Event, Outcome},
     reason::{Reason, Refusal},
 };
 use std::net::IpAddr;
 use url::Url;
+
+type Transaction = Any<SignInErrand>;
 
 /// Who asks, and what can be done about it.
 #[derive(Debug, Clone)]
@@ -49,20 +55,6 @@ pub struct Returned<'a> {
     pub callback: Option<&'a str>,
 }
 
-/// Somebody is back, and who they are is proven.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Arrived {
-    /// The browser goes on to the tool that waits, on this very machine.
-    AtTheTool(String),
-    /// The tool hears of it by itself.
-    Elsewhere {
-        /// Who it is.
-        subject: String,
-        /// What the tool's machine calls itself.
-        host: String,
-    },
-}
-
 impl SignIns {
     /// What the forms of a browser hold.
     pub fn form(&self, browser: &str) -> String {
@@ -80,7 +72,7 @@ impl SignIns {
             if !matches!((&transaction.way, &transaction.stage), (Way::Loopback { .. }, Stage::Waiting)) {
                 return Err(unknown());
             }
-            (transaction.browser, transaction.leg) = (Some(Hashed::of(browser)), None);
+            (transaction.browser, transaction.errand.leg) = (Some(Hashed::of(browser)), None);
             Ok(self.page(id, transaction, address, now))
         })
     }
@@ -101,10 +93,10 @@ impl SignIns {
     }
 
     fn page(&self, id: &str, transaction: &Transaction, address: IpAddr, now: u64) -> Page {
-        let may = |index: usize| transaction.provider.is_none_or(|only| only == index);
+        let may = |index: usize| transaction.errand.provider.is_none_or(|only| only == index);
         let providers: Vec<String> =
             self.providers.iter().enumerate().filter(|(index, _)| may(*index)).map(|(_, provider)| provider.name().to_owned()).collect();
-        let is_here = matches!(transaction.way, Way::Loopback { .. }) && address.to_canonical() == transaction.asker.address;
+        let is_here = transaction.way.is_here(&transaction.asker, address);
         Page {
             id: id.to_owned(),
             asker: transaction.asker.clone(),
@@ -119,15 +111,15 @@ impl SignIns {
     pub async fn depart(&self, id: &str, browser: &str, provider: &str, now: u64) -> Result<Url, Refusal> {
         let index = self.provider_index(provider)?;
         let is_open = |transaction: &Transaction| {
-            let may = transaction.provider.is_none_or(|only| only == index);
-            if transaction.is_of(browser) && may && matches!(transaction.stage, Stage::Waiting) { Ok(()) } else { Err(unknown()) }
+            let may = transaction.errand.provider.is_none_or(|only| only == index);
+            if may && transaction.is_open_to(browser) { Ok(()) } else { Err(unknown()) }
         };
         self.transactions.with(id, now, |transaction| is_open(transaction))?;
         let state = format!("{id}.{}", secret::token());
         let (url, round) = self.providers.get(index).ok_or_else(unknown)?.way_there(&state).await?;
         self.transactions.with(id, now, |transaction| {
             is_open(transaction)?;
-            transaction.leg = Some(Leg { provider: index, state: Hashed::of(&state), round });
+            transaction.errand.leg = Some(Leg { provider: index, state: Hashed::of(&state), round });
             Ok(())
         })?;
         Ok(url)
@@ -137,10 +129,10 @@ impl SignIns {
     pub async fn decline(&self, authority: &Authority, id: &str, browser: &str, address: IpAddr) -> Result<(), Refusal> {
         let refusal = declined("the person who was asked");
         let asker = self.transactions.with(id, authority.clock.unix_seconds(), |transaction| {
-            if !transaction.is_of(browser) || !matches!(transaction.stage, Stage::Waiting) {
+            if !transaction.is_open_to(browser) {
                 return Err(unknown());
             }
-            (transaction.stage, transaction.leg) = (Stage::Refused(refusal.clone()), None);
+            (transaction.stage, transaction.errand.leg) = (Stage::Refused(refusal.clone()), None);
             Ok(transaction.asker.clone())
         })?;
         self.refusals.log(authority, address, &refusal, |event| about_asker(event, &asker)).await;
@@ -152,11 +144,11 @@ impl SignIns {
         let now = authority.clock.unix_seconds();
         let id = returned.state.split('.').next().unwrap_or_default();
         let found = self.transactions.with(id, now, |transaction| {
-            let fits = transaction.leg.as_ref().is_some_and(|leg| leg.state.fits(returned.state));
-            if !transaction.is_of(browser) || !fits || !matches!(transaction.stage, Stage::Waiting) {
+            let fits = transaction.errand.leg.as_ref().is_some_and(|leg| leg.state.fits(returned.state));
+            if !transaction.is_open_to(browser) || !fits {
                 return Err(unknown());
             }
-            let leg = transaction.leg.take().ok_or_else(unknown)?;
+            let leg = transaction.errand.leg.take().ok_or_else(unknown)?;
             Ok((leg, transaction.asker.clone()))
         });
         let (leg, asker) = match found {
@@ -202,32 +194,32 @@ impl SignIns {
         let event = about_person(authority.event(Event::SignInProven, Outcome::Done), provider.name(), &person).subject(&subject);
         let event = about_asker(event, asker).fact("address", address.to_canonical());
         let one_time = secret::token();
-        let (arrived, code) = self.transactions.with(id, now, |transaction| {
+        let (arrived, code, way) = self.transactions.with(id, now, |transaction| {
             Ok(match &transaction.way {
-                Way::Loopback { port, state } => (Arrived::AtTheTool(at_the_tool(*port, state, &one_time)), Some(Hashed::of(&one_time))),
-                Way::DeviceCode => (Arrived::Elsewhere { subject: subject.to_string(), host: asker.host.clone() }, None),
+                Way::Loopback { port, state } => {
+                    let url = at_the_tool("sign-in", *port, state, &one_time);
+                    (Arrived::AtTheTool(url), Some(Hashed::of(&one_time)), transaction.way.as_str())
+                }
+                Way::DeviceCode => {
+                    (Arrived::Elsewhere { subject: subject.to_string(), host: asker.host.clone() }, None, transaction.way.as_str())
+                }
             })
         })?;
-        authority.store.commit(Change::None, with_way(event, &arrived)).await?;
+        authority.store.commit(Change::None, event.fact("way", way)).await?;
         self.transactions.with(id, now, |transaction| {
             // While the provider was asked the person may have said no.
             if !matches!(transaction.stage, Stage::Waiting) {
                 return Err(unknown());
             }
-            transaction.stage = Stage::Proven { person: Box::new(person), provider: leg.provider, code, at: now };
+            transaction.stage = Stage::Proven { answer: Box::new(Answer { person, provider: leg.provider }), code, at: now };
             Ok(())
         })?;
         Ok(arrived)
     }
 }
 
-/// Always an address of the browser's own machine, whatever a tool says.
-fn at_the_tool(port: u16, state: &str, code: &str) -> String {
-    format!("http://127.0.0.1:{port}/sign-in?state={state}&code={code}")
-}
-
-fn with_way(event: AuditEvent, arrived: &Arrived) -> AuditEvent {
-    event.fact("way", if matches!(arrived, Arrived::AtTheTool(_)) { "loopback" } else { "device_code" })
+fn unknown() -> Refusal {
+    SignInErrand::WORDS.unknown()
 }
 
 fn declined(who: &str) -> Refusal {

@@ -1,6 +1,9 @@
 //! What the store remembers of second factors.
 
-use dayfly_core::identity::Subject;
+use dayfly_core::{
+    identity::{FactorMethod, Subject},
+    name::FactorName,
+};
 use zeroize::Zeroizing;
 
 /// What one-time codes are made from.
@@ -40,4 +43,49 @@ pub struct CodeUsed {
     pub at: u64,
     /// The wrong codes that had come by the time this one was looked at: of many that are tried at once, one counts.
     pub failures: u32,
+}
+
+/// A passkey or security key that somebody has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credential {
+    /// Whose. It is nobody else's.
+    pub subject: Subject,
+    /// What they call it.
+    pub name: FactorName,
+    /// How it is asked.
+    pub method: FactorMethod,
+    /// What it is recognised by: of a passkey its credential id in base64url, of a key that is touched its `SHA256:…`.
+    pub id: String,
+    /// What its answers are judged by: of a passkey what `webauthn-rs` keeps, as JSON; of a key its OpenSSH line. Nothing in it is secret.
+    pub material: String,
+    /// The last count of its answers; 0 if it does not count.
+    pub counter: u32,
+    /// When it was added, in Unix seconds.
+    pub added_at: u64,
+}
+
+/// A passkey or security key has answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CredentialUsed {
+    /// Whose.
+    pub subject: Subject,
+    /// Which of theirs.
+    pub name: FactorName,
+    /// What is kept of it from now on.
+    pub material: String,
+    /// How often it has answered: more than ever before, or 0 as always.
+    pub counter: u32,
+}
+
+/// A second factor was proven for a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FactorUsed {
+    /// Whose.
+    pub subject: Subject,
+    /// Which of theirs.
+    pub name: FactorName,
+    /// `SHA256:…` of the key that signed the request.
+    pub key_fingerprint: String,
+    /// When it was proven, in Unix seconds.
+    pub at: u64,
 }

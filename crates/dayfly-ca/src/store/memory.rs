@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod credential;
 mod device;
 mod factor;
 mod rotation;
@@ -10,7 +11,7 @@ use super::{
     Answer, Bastion, Certificate, Change, ListRecord, Person, Position, Revocation, RevocationState, RevokedSerials, Row, Session, Store,
     StoreError, Unique,
     device::DeviceRecord,
-    factor::Authenticator,
+    factor::{Authenticator, Credential},
     host::{Host, HostKey, HostReportHeld, HostReportNote, HostToken},
     rotation::RotationRecord,
     sign_in::{Holder, NewSignIn, SignIn},
@@ -51,6 +52,7 @@ struct Memory {
     rotations: Vec<RotationRecord>,
     devices: BTreeMap<DeviceId, DeviceRecord>,
     authenticators: BTreeMap<Subject, Authenticator>,
+    credentials: Vec<Credential>,
     factor_proofs: BTreeMap<(Subject, String, FactorMethod), u64>,
     fails: Option<fn(Event) -> bool>,
 }
@@ -194,6 +196,10 @@ impl Memory {
             Change::NoteDevice { id, posture } => self.note_device(&id, posture),
             Change::DisableDevice(id) => self.disable_device(&id),
             Change::RefuseCode { subject, retry_at } => self.refuse_code(&subject, retry_at),
+            Change::AddCredential(added) => self.add_credential(*added),
+            Change::UseCredential(used) => self.use_credential(*used),
+            Change::ProveFactor(used) => self.prove_factor(used),
+            Change::RemoveCredential { subject, name } => self.remove_credential(&subject, &name),
             Change::RemoveFactors(subject) => self.remove_factors(&subject),
             Change::BeginRotation(record) => self.begin_rotation(*record),
             Change::StepRotation(step) => self.step_rotation(step),
@@ -442,6 +448,10 @@ impl Store for MemoryStore {
         now(Ok(self.memory().authenticators.get(subject).cloned()))
     }
 
+    fn credentials<'a>(&'a self, subject: &'a Subject) -> Answer<'a, Vec<Credential>> {
+        now(Ok(self.memory().credentials_of(subject)))
+    }
+
     fn factors<'a>(&'a self, subject: &'a Subject, key_fingerprint: &'a str) -> Answer<'a, BTreeMap<FactorMethod, u64>> {
         now(Ok(self.memory().factor_proofs(subject, key_fingerprint)))
     }
@@ -494,6 +504,7 @@ mod tests {
         an_authority_has_one_rotation_at_a_time_and_a_step_is_taken_once
         row_22_a_code_counts_once_and_not_beside_others_that_are_tried
         a_device_is_approved_once_and_its_id_and_key_stay_taken
+        row_21_a_passkey_is_one_persons_and_counts_onwards
         row_20_a_revoked_key_takes_what_it_asked_for_with_it
         a_sign_in_makes_its_holder_known_and_ends_once
         row_15_a_name_belongs_to_one_account

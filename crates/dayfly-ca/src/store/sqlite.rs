@@ -21,7 +21,12 @@
 
 use super::{
     Answer, Bastion, Certificate, Change, ListRecord, Person, Position, Revocation, RevocationState, RevokedSerials, Row, Session, Store,
-    StoreError, device::DeviceRecord, factor::Authenticator, host::Host, rotation::RotationRecord, sign_in::SignIn,
+    StoreError,
+    device::DeviceRecord,
+    factor::{Authenticator, Credential},
+    host::Host,
+    rotation::RotationRecord,
+    sign_in::SignIn,
 };
 use dayfly_core::{
     audit::AuditEvent,
@@ -39,6 +44,7 @@ use writer::Writer;
 mod append;
 mod change;
 mod connection;
+mod credential;
 mod device;
 mod factor;
 mod host;
@@ -164,6 +170,10 @@ impl Store for SqliteStore {
 
     fn authenticator<'a>(&'a self, subject: &'a Subject) -> Answer<'a, Option<Authenticator>> {
         Box::pin(self.readers.look_up(|connection| factor::authenticator(connection, subject)))
+    }
+
+    fn credentials<'a>(&'a self, subject: &'a Subject) -> Answer<'a, Vec<Credential>> {
+        Box::pin(self.readers.look_up(|connection| credential::of(connection, subject)))
     }
 
     fn factors<'a>(&'a self, subject: &'a Subject, key_fingerprint: &'a str) -> Answer<'a, BTreeMap<FactorMethod, u64>> {

@@ -60,12 +60,15 @@ macro_rules! store_suite {
             an_authority_has_one_rotation_at_a_time_and_a_step_is_taken_once
             row_22_a_code_counts_once_and_not_beside_others_that_are_tried
             a_device_is_approved_once_and_its_id_and_key_stay_taken
+            row_21_a_passkey_is_one_persons_and_counts_onwards
             row_20_a_revoked_key_takes_what_it_asked_for_with_it
         }
     };
 }
 pub(crate) use device::a_device_is_approved_once_and_its_id_and_key_stay_taken;
-pub(crate) use factor::row_22_a_code_counts_once_and_not_beside_others_that_are_tried;
+pub(crate) use factor::{
+    row_21_a_passkey_is_one_persons_and_counts_onwards, row_22_a_code_counts_once_and_not_beside_others_that_are_tried,
+};
 pub(crate) use host::{
     a_host_enrols_once_by_its_token, a_hosts_key_is_nobody_elses_until_it_is_given_up,
     a_report_that_tells_nothing_new_is_noted_without_an_event,

@@ -13,7 +13,7 @@ use crate::{
     connection::Connection,
     device::tell_if_news,
     error::{Failure, Kind},
-    identity::{Identity, passphrase::terminal},
+    identity::Identity,
     login::keys,
     output::{Lines, Report},
     sign_in::renewed,
@@ -154,9 +154,9 @@ async fn by_login(arguments: &Arguments, context: &Context<'_>) -> Result<(), Fa
         connection = renewed(connection, context).await?;
         issued = issue(&mut connection, context, &place, &wanted, arguments).await;
     }
-    if issued.as_ref().is_err_and(wants_a_code) && terminal().is_ok() {
-        // A risky request is challenged rather than blocked: the code, and the same again.
-        factor::challenge(&connection.client).await?;
+    if let Err(failure) = &issued
+        && factor::is_answered(&factor::Asker::of(&connection, context.output), failure).await?
+    {
         issued = issue(&mut connection, context, &place, &wanted, arguments).await;
     }
     let issued = match issued {
@@ -167,14 +167,6 @@ async fn by_login(arguments: &Arguments, context: &Context<'_>) -> Result<(), Fa
         issued => issued?,
     };
     Ok(context.output.report(&issued)?)
-}
-
-/// Whether a one-time code would change the answer.
-fn wants_a_code(failure: &Failure) -> bool {
-    failure
-        .ruling
-        .as_ref()
-        .is_some_and(|ruling| ruling.missing == ["second_factor"] && ruling.methods.iter().any(|method| method == "totp"))
 }
 
 fn asked(connection: &Connection, wanted: &Wanted, arguments: &Arguments) -> Asked {

@@ -2,11 +2,11 @@
 
 use super::{Context, login::waiting};
 use crate::{
+    by_browser,
     connection::Connection,
     error::{Failure, Kind},
     login::{self, Login},
     output::{Lines, Report},
-    sign_in,
 };
 use serde::Serialize;
 use std::io;
@@ -37,7 +37,7 @@ pub(super) async fn run(arguments: &Arguments, context: &Context<'_>) -> Result<
     let (ended, end_session) = if login.is_sign_in() { end(context).await? } else { (false, None) };
     Login::forget(&state)?;
     if let Some(page) = end_session.as_deref().filter(|_| arguments.browser) {
-        sign_in::open_browser(page);
+        by_browser::open_browser(page);
     }
     Ok(context.output.report(&Answer { url: login.url, subject: login.subject.to_string(), ended, end_session })?)
 }

@@ -1,5 +1,7 @@
 //! The pages as HTML. Whatever is put into them is escaped by the template.
 
+pub(super) mod ceremony;
+
 use crate::sign_in::Page;
 use dayfly_core::reason::Refusal;
 pub(super) use maud::Markup;
@@ -69,18 +71,18 @@ pub(super) fn asked(asked: &Page, form: &str) -> Markup {
     )
 }
 
-/// On the way to a provider.
-pub(super) fn onward(provider: &str, url: &str) -> Markup {
+/// On the way to a provider, or to the tool on this machine.
+pub(super) fn onward(to: &str, url: &str) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
             head {
                 meta charset="utf-8";
                 meta http-equiv="refresh" content={ "0;url=" (url) };
-                title { "Sign in – Dayfly" }
+                title { "Go on – Dayfly" }
                 link rel="stylesheet" href="/sign-in/page.css";
             }
-            body { main { p { a #onward href=(url) { "Continue to " (provider) } } } }
+            body { main { p { a #onward href=(url) { "Continue to " (to) } } } }
         }
     }
 }
@@ -121,7 +123,7 @@ pub(super) fn refused(refusal: &Refusal) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sign_in::Asker;
+    use crate::by_browser::Asker;
     use dayfly_core::reason::Reason;
 
     #[test]

@@ -1,7 +1,7 @@
 //! Which browser this is: a random name in a cookie that no other host can set and no script can read.
 
 use super::{document, html, html::Markup};
-use crate::sign_in::secret;
+use crate::by_browser::secret;
 use axum::{
     extract::{FromRequest, FromRequestParts, Request},
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},

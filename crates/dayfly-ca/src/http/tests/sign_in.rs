@@ -34,10 +34,10 @@ use url::Url;
 const TOOL: u8 = 40;
 
 /// What the tool knows its answer by.
-const STATE: &str = "tool-state-0123456789";
+pub(super) const STATE: &str = "tool-state-0123456789";
 
 /// Where the tool and the browser are.
-const HERE: &str = "198.51.100.7";
+pub(super) const HERE: &str = "198.51.100.7";
 
 fn provider(name: &str, issuer: &str) -> ProviderSettings {
     ProviderSettings {
@@ -52,7 +52,7 @@ fn provider(name: &str, issuer: &str) -> ProviderSettings {
     }
 }
 
-fn settings(providers: Vec<ProviderSettings>) -> SignInSettings {
+pub(super) fn settings(providers: Vec<ProviderSettings>) -> SignInSettings {
     SignInSettings { device_codes: true, lifetime: Duration::from_secs(3600), providers }
 }
 
@@ -68,7 +68,7 @@ async fn with_provider() -> (Installation, ProviderDouble) {
 
 /// What a tool does: it calls with a key of its own.
 impl Installation {
-    async fn ask<T: Serialize>(&self, path: &str, body: &T, seed: u8) -> Answer {
+    pub(super) async fn ask<T: Serialize>(&self, path: &str, body: &T, seed: u8) -> Answer {
         let body = serde_json::to_vec(body).unwrap();
         self.call(post(path, &body, Purpose::Person, seed)).await
     }
@@ -98,31 +98,31 @@ impl Installation {
     }
 }
 
-fn loopback() -> SignInWay {
+pub(super) fn loopback() -> SignInWay {
     SignInWay::Loopback { port: 50_000, state: STATE.to_owned() }
 }
 
 /// A browser: it keeps cookies, and nothing else.
 #[derive(Clone)]
-struct Browser {
+pub(super) struct Browser {
     cookies: BTreeMap<String, String>,
     address: String,
 }
 
 impl Browser {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self::at(HERE)
     }
 
-    fn at(address: &str) -> Self {
+    pub(super) fn at(address: &str) -> Self {
         Self { cookies: BTreeMap::new(), address: address.to_owned() }
     }
 
-    async fn get(&mut self, ca: &Installation, url: &str) -> Answer {
+    pub(super) async fn get(&mut self, ca: &Installation, url: &str) -> Answer {
         self.send(ca, Request::get(local(url)), Body::empty()).await
     }
 
-    async fn post(&mut self, ca: &Installation, path: &str, form: &[(&str, &str)]) -> Answer {
+    pub(super) async fn post(&mut self, ca: &Installation, path: &str, form: &[(&str, &str)]) -> Answer {
         let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
         let request = Request::post(path).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
         self.send(ca, request, Body::from(body)).await
@@ -147,26 +147,26 @@ fn local(url: &str) -> String {
     url.strip_prefix(ORIGIN).unwrap_or(url).to_owned()
 }
 
-fn location(answer: &Answer) -> Url {
+pub(super) fn location(answer: &Answer) -> Url {
     assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", text(answer));
     Url::parse(answer.headers[header::LOCATION].to_str().unwrap()).unwrap()
 }
 
-fn text(answer: &Answer) -> String {
+pub(super) fn text(answer: &Answer) -> String {
     String::from_utf8(answer.body.clone()).unwrap()
 }
 
 /// What a page's form holds.
-fn hidden(answer: &Answer) -> String {
+pub(super) fn hidden(answer: &Answer) -> String {
     text(answer).split("name=\"form\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned()
 }
 
 /// The reason code on a page that says no.
-fn reason(answer: &Answer) -> String {
+pub(super) fn reason(answer: &Answer) -> String {
     text(answer).split("id=\"reason\">").nth(1).unwrap_or("none").split('<').next().unwrap().to_owned()
 }
 
-fn query(url: &Url, name: &str) -> Option<String> {
+pub(super) fn query(url: &Url, name: &str) -> Option<String> {
     url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
 }
 
@@ -193,7 +193,7 @@ fn signed_in(answer: &Answer) -> SignedIn {
     }
 }
 
-fn read<T: DeserializeOwned>(answer: &Answer) -> T {
+pub(super) fn read<T: DeserializeOwned>(answer: &Answer) -> T {
     assert_eq!(answer.status, StatusCode::OK, "{}", text(answer));
     answer.json()
 }

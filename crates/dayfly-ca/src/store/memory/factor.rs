@@ -37,8 +37,10 @@ impl Memory {
 
     pub(super) fn remove_factors(&mut self, subject: &Subject) -> Result<bool, StoreError> {
         self.factor_proofs.retain(|(whose, ..), _| whose != subject);
-        let removed = self.authenticators.remove(subject);
-        removed.map(|_| true).ok_or_else(|| StoreError::Unknown(format!("second factor of {subject}")))
+        let before = self.credentials.len();
+        self.credentials.retain(|known| known.subject != *subject);
+        let is_gone = self.authenticators.remove(subject).is_some() || self.credentials.len() < before;
+        is_gone.then_some(true).ok_or_else(|| StoreError::Unknown(format!("second factor of {subject}")))
     }
 
     pub(super) fn factor_proofs(&self, subject: &Subject, key: &str) -> BTreeMap<FactorMethod, u64> {

@@ -2,7 +2,7 @@
 //!
 //! In every signature here the outer error is the file's and ends the transaction; the inner one is this change's alone.
 
-use super::{device, factor, host, integer, revocation, rotation, sign_in};
+use super::{credential, device, factor, host, integer, revocation, rotation, sign_in};
 use crate::store::{Bastion, Certificate, Change, Person, Session, StoreError, Unique};
 use dayfly_core::{
     identity::Subject,
@@ -46,6 +46,10 @@ pub(super) fn apply(connection: &Connection, change: &Change) -> Outcome {
         Change::AddAuthenticator(added) => factor::add(connection, added),
         Change::UseCode(used) => factor::use_code(connection, used),
         Change::RefuseCode { subject, retry_at } => factor::refuse_code(connection, subject, *retry_at),
+        Change::AddCredential(added) => credential::add(connection, added),
+        Change::UseCredential(used) => credential::used(connection, used),
+        Change::ProveFactor(used) => credential::prove(connection, used),
+        Change::RemoveCredential { subject, name } => credential::remove(connection, subject, name),
         Change::RemoveFactors(subject) => factor::remove(connection, subject),
         Change::AddDevice(added) => device::add(connection, added),
         Change::ApproveDevice { id, at } => device::approve(connection, id, *at),

@@ -57,8 +57,10 @@ pub(super) fn refuse_code(connection: &Connection, subject: &Subject, retry_at: 
 
 /// Takes everything away that proves a second factor of this person.
 pub(super) fn remove(connection: &Connection, subject: &Subject) -> Outcome {
-    connection.prepare_cached("DELETE FROM factor_proof WHERE subject = ?1")?.execute([subject.to_string()])?;
-    match connection.prepare_cached("DELETE FROM authenticator WHERE subject = ?1")?.execute([subject.to_string()])? {
+    let subject_text = subject.to_string();
+    let delete = |sql: &str| connection.prepare_cached(sql)?.execute([&subject_text]);
+    delete("DELETE FROM factor_proof WHERE subject = ?1")?;
+    match delete("DELETE FROM authenticator WHERE subject = ?1")? + delete("DELETE FROM credential WHERE subject = ?1")? {
         0 => Ok(Err(StoreError::Unknown(format!("second factor of {subject}")))),
         _ => Ok(Ok(Applied::Now)),
     }

@@ -1,4 +1,4 @@
-//! One-time secrets of a sign-in: random, kept as hashes, compared in constant time.
+//! One-time secrets: random, kept as hashes, compared in constant time.
 
 use aws_lc_rs::{constant_time::verify_slices_are_equal, hmac, rand::SystemRandom};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -31,7 +31,7 @@ pub fn token() -> String {
     URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>())
 }
 
-/// 128 random bits: which sign-in, and nothing that opens it.
+/// 128 random bits: which one it is, and nothing that opens it.
 pub fn id() -> String {
     URL_SAFE_NO_PAD.encode(rand::random::<[u8; 16]>())
 }

@@ -18,24 +18,28 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How many connections are answered at a time.
 const MOST_CONNECTIONS: usize = 16;
 
-const DONE: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Dayfly</title>\
+const SIGNED_IN: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Dayfly</title>\
     <p>You are signed in as far as the browser is concerned. See the terminal, and close this page.</p></html>";
+
+const TAKEN: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Dayfly</title>\
+    <p>Your answer is taken as far as the browser is concerned. See the terminal, and close this page.</p></html>";
 
 /// A port of this host that waits for one browser.
 pub(super) struct Listener {
     socket: TcpListener,
     port: u16,
     state: String,
+    place: &'static str,
 }
 
 impl Listener {
-    /// Any free port.
-    pub(super) async fn bind() -> Result<Self, Failure> {
+    /// Any free port. The browser is sent to `/place`.
+    pub(super) async fn bind(place: &'static str) -> Result<Self, Failure> {
         let failed = |error| Failure::new(Kind::Failed, "no port of this host can be listened at").because(error);
         let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(failed)?;
         let port = socket.local_addr().map_err(failed)?.port();
         let state = format!("{:032x}{:032x}", rand::random::<u128>(), rand::random::<u128>());
-        Ok(Self { socket, port, state })
+        Ok(Self { socket, port, state, place })
     }
 
     pub(super) fn port(&self) -> u16 {
@@ -60,7 +64,7 @@ impl Listener {
                 }
                 accepted = self.socket.accept(), if connections.len() < MOST_CONNECTIONS => {
                     let (stream, _) = accepted.map_err(|error| Failure::new(Kind::Failed, "the browser cannot be heard").because(error))?;
-                    connections.spawn(serve(stream, self.port, self.state.clone(), found.clone()));
+                    connections.spawn(serve(stream, (self.port, self.place), self.state.clone(), found.clone()));
                 }
                 Some(_) = connections.join_next() => {}
             }
@@ -68,9 +72,9 @@ impl Listener {
     }
 }
 
-async fn serve(stream: TcpStream, port: u16, state: String, found: mpsc::Sender<String>) {
+async fn serve(stream: TcpStream, at: (u16, &'static str), state: String, found: mpsc::Sender<String>) {
     let answer = service_fn(move |request: Request<Incoming>| {
-        let code = code_in(&request, port, &state);
+        let code = code_in(&request, at, &state);
         let found = found.clone();
         async move {
             let is_ours = code.is_some();
@@ -78,7 +82,7 @@ async fn serve(stream: TcpStream, port: u16, state: String, found: mpsc::Sender<
                 // A second one is not needed.
                 let _ = found.try_send(code);
             }
-            Ok::<_, Infallible>(response(is_ours))
+            Ok::<_, Infallible>(response(is_ours, at.1))
         }
     });
     let mut builder = http1::Builder::new();
@@ -89,9 +93,12 @@ async fn serve(stream: TcpStream, port: u16, state: String, found: mpsc::Sender<
 }
 
 /// The code of a request that is the CA's answer: to this very port by its address, so that no name that leads here will do, with our state.
-fn code_in<B>(request: &Request<B>, port: u16, state: &str) -> Option<String> {
+fn code_in<B>(request: &Request<B>, (port, place): (u16, &str), state: &str) -> Option<String> {
     let host = request.headers().get(header::HOST)?.to_str().ok()?;
-    if request.method() != hyper::Method::GET || request.uri().path() != "/sign-in" || host != format!("127.0.0.1:{port}") {
+    if request.method() != hyper::Method::GET
+        || request.uri().path().strip_prefix('/') != Some(place)
+        || host != format!("127.0.0.1:{port}")
+    {
         return None;
     }
     let query = request.uri().query()?;
@@ -102,8 +109,12 @@ fn code_in<B>(request: &Request<B>, port: u16, state: &str) -> Option<String> {
     if only("state")? == state { only("code") } else { None }
 }
 
-fn response(is_ours: bool) -> Response<String> {
-    let (status, text) = if is_ours { (200, DONE) } else { (404, "not found\n") };
+fn response(is_ours: bool, place: &str) -> Response<String> {
+    let (status, text) = match (is_ours, place) {
+        (true, "sign-in") => (200, SIGNED_IN),
+        (true, _) => (200, TAKEN),
+        (false, _) => (404, "not found\n"),
+    };
     let answered = Response::builder().status(status).body(text.to_owned());
     let mut response = answered.unwrap_or_else(|_| Response::new(String::new()));
     let kind = if is_ours { "text/html; charset=utf-8" } else { "text/plain" };
@@ -131,7 +142,7 @@ mod tests {
 
     #[test]
     fn row_17_only_the_answer_of_this_sign_in_is_heard() {
-        let code = |host: &str, target: &str| code_in(&request(host, target), 5000, "s");
+        let code = |host: &str, target: &str| code_in(&request(host, target), (5000, "sign-in"), "s");
         assert_eq!(code("127.0.0.1:5000", "/sign-in?state=s&code=c"), Some("c".to_owned()));
         for (host, target) in [
             ("localhost:5000", "/sign-in?state=s&code=c"),
@@ -144,17 +155,18 @@ mod tests {
             ("127.0.0.1:5000", "/sign-in?state=x&state=s&code=c"),
             ("127.0.0.1:5000", "/?state=s&code=c"),
             ("127.0.0.1:5000", "/sign-in"),
+            ("127.0.0.1:5000", "/factor?state=s&code=c"),
         ] {
             assert_eq!(code(host, target), None, "{host} {target}");
         }
         let post = Request::post("/sign-in?state=s&code=c").header("host", "127.0.0.1:5000").body(()).unwrap();
-        assert_eq!(code_in(&post, 5000, "s"), None);
+        assert_eq!(code_in(&post, (5000, "sign-in"), "s"), None);
     }
 
     #[tokio::test]
     async fn a_code_arrives_among_noise() {
         use tokio::io::{AsyncReadExt, AsyncWriteExt};
-        let listener = Listener::bind().await.unwrap();
+        let listener = Listener::bind("sign-in").await.unwrap();
         let (port, state) = (listener.port(), listener.state().to_owned());
         let ask = async |target: String| {
             let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.unwrap();
