@@ -6,6 +6,7 @@ use dayfly_tests::{
     command::{eventually, run},
     peers::peer,
     stack::Stack,
+    terminal::Terminal,
 };
 use serde_json::Value;
 use totp_rs::Totp;
@@ -116,5 +117,42 @@ fn a_code_opens_what_wants_a_second_factor_for_this_key_and_once() -> Result<()>
     let config = stack.path("DAYFLY_CA_CONFIG")?;
     run(stack.program("dayfly-ca")?.args(["user", "reset-factors", "alice", "--config"]).arg(config), b"")?.success()?;
     assert_eq!(alice.certificate("careful", "db1")?.code(), Some(3));
+    Ok(())
+}
+
+#[test]
+fn a_continuous_session_ends_when_policy_says_no_and_another_goes_on() -> Result<()> {
+    let stack = Stack::own()?;
+    let account = stack.get("DAYFLY_ACCOUNT")?;
+    let role = |name: &str, rules: &str| {
+        format!(
+            "\n[[role]]\nname = \"{name}\"\nprincipals = [\"{account}@{{target}}\"]\ntargets = [\"db1\"]\nextensions = [\"permit-pty\"]\n{rules}"
+        )
+    };
+    let permit = "@id(\"both\") permit (principal in Group::\"dba\", action in [Action::\"request\", Action::\"connect\"], resource) when { resource in [Role::\"watched\", Role::\"let-be\"] };";
+    stack.add_role("both", &(role("watched", "session = { continuous = true }\n") + &role("let-be", "")), permit)?;
+    let alice = Client::new(&stack, "ALICE")?;
+    eventually("the CA does not know the new roles", || {
+        Ok(Some(why(&alice, "watched")?).filter(|decision| decision["code"] != "unknown_role"))
+    })?;
+    let open = |role: &str| -> Result<Terminal> {
+        alice.certificate(role, "db1")?.success()?;
+        let mut terminal = Terminal::open(alice.openssh("ssh").args(["-tt", "db1", "echo up; cat"]), 24, 80)?;
+        terminal.expect("up")?;
+        Ok(terminal)
+    };
+    let mut other = open("let-be")?;
+    let mut watched = open("watched")?;
+    stack.add_role("no-more", "", "@id(\"no-more\") forbid (principal, action == Action::\"connect\", resource);")?;
+    watched.expect("the session may not go on")?;
+    watched.end()?;
+    let carol = Client::new(&stack, "CAROL")?;
+    let withdrawn = carol.log_eventually(|row| row["event"] == "session.withdrawn")?;
+    assert_eq!(withdrawn[0]["facts"]["policies"], "no-more", "{withdrawn:?}");
+    let ended = carol.log_eventually(|row| row["event"] == "session.ended" && row["session"] == withdrawn[0]["session"])?;
+    assert_eq!((&ended[0]["reason"], &ended[0]["facts"]["withdrawn"]), (&"policy_forbidden".into(), &"true".into()));
+    other.send("still here\n")?;
+    other.expect("still here")?;
+    other.end()?;
     Ok(())
 }

@@ -49,7 +49,8 @@ fn a_certificate_is_had_on_an_approved_device_and_a_lost_one_ends_at_once() -> R
     let waiting: Value = serde_json::from_str(&ca(&stack, &["device", "list", "--waiting", "--json"])?)?;
     assert_eq!((&waiting[0]["id"], &waiting[0]["key"], &waiting[0]["owner"]), (&"alice-desk".into(), &enrolled["key"], &"alice".into()));
     assert_eq!(waiting[0]["self_reported"]["os"], "linux");
-    ca(&stack, &["device", "approve", "alice-desk"])?;
+    assert!(ca(&stack, &["device", "approve", "alice-desk", "--key", "SHA256:another"]).is_err());
+    ca(&stack, &["device", "approve", "alice-desk", "--key", enrolled["key"].as_str().context("a key")?])?;
     alice.certificate("at-the-desk", "db1")?.success()?;
     assert_eq!(alice.ssh(&["db1", "echo in"])?.success()?, "in\n");
 

@@ -81,7 +81,7 @@ pub struct SessionPermit {
     pub session_certificate: Option<String>,
 }
 
-/// May these sessions, which run, go on? Asked again and again for those whose role says so (`continuous`), 256 at a time.
+/// May these sessions, which run, go on? Asked again and again for those whose role says so (`continuous`), 64 at a time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SessionsReview {

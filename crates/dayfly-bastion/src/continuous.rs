@@ -5,14 +5,14 @@
 use crate::{
     authority::AuthorityError,
     bastion::Bastion,
-    live::{LiveSession, Order, OrderedBy},
+    live::{Order, OrderedBy},
 };
 use dayfly_api::session::{RunningSession, SessionsReview, WithdrawnSession};
 use dayfly_core::reason::Reason;
 use std::sync::Arc;
 
 /// How many sessions one call asks about: what the CA takes.
-const AT_ONCE: usize = 256;
+const AT_ONCE: usize = 64;
 
 /// Asks as often as the CA is asked what changed, for ever.
 pub async fn keep_asking(bastion: Arc<Bastion>) {
@@ -32,20 +32,32 @@ pub async fn keep_asking(bastion: Arc<Bastion>) {
 /// Asks once about every session that wants it, and ends those that may not go on.
 pub async fn ask(bastion: &Bastion) -> Result<(), AuthorityError> {
     let sessions = bastion.live.sessions();
-    let reviewed: Vec<&RunningSession> = sessions.iter().filter_map(|session| session.facts.review.as_ref()).collect();
+    let running = sessions.iter().filter(|session| session.ended_by().is_none());
+    let reviewed: Vec<&RunningSession> = running.filter_map(|session| session.facts.review.as_ref()).collect();
+    let mut outcome = Ok(());
     for some in reviewed.chunks(AT_ONCE) {
         let asked = SessionsReview { sessions: some.iter().map(|running| (*running).clone()).collect() };
-        let withdrawn = bastion.authority.review(&asked).await?.withdrawn;
-        for verdict in withdrawn {
-            if let Some(session) = bastion.live.find(verdict.session).filter(|session| session.facts.review.is_some()) {
-                end(&session, verdict);
+        match bastion.authority.review(&asked).await {
+            Ok(verdict) => verdict.withdrawn.into_iter().for_each(|verdict| end(bastion, verdict)),
+            // A bastion that is not one any more has nothing to go on with.
+            Err(AuthorityError::Refused(refusal)) if matches!(refusal.reason, Reason::Revoked | Reason::UnknownCaller) => {
+                let verdict = |running: RunningSession| WithdrawnSession {
+                    session: running.session,
+                    code: refusal.reason.code().to_owned(),
+                    message: refusal.message.clone(),
+                };
+                asked.sessions.into_iter().for_each(|running| end(bastion, verdict(running)));
             }
+            // What spoils one call spoils no other.
+            Err(error) => outcome = Err(error),
         }
     }
-    Ok(())
+    outcome
 }
 
-fn end(session: &LiveSession, verdict: WithdrawnSession) {
+fn end(bastion: &Bastion, verdict: WithdrawnSession) {
+    let found = bastion.live.find(verdict.session).filter(|session| session.facts.review.is_some());
+    let Some(session) = found else { return };
     tracing::info!(session = %session.facts.id, code = verdict.code, "the CA withdrew a session");
     let reason = verdict.code.parse().unwrap_or(Reason::PolicyDenied);
     session.end(Order { message: format!("the session may not go on: {}", verdict.message), by: OrderedBy::Authority(reason) });

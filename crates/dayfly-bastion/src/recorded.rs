@@ -226,34 +226,15 @@ impl Task {
         let bastion = self.connection.bastion.clone();
         let (draining, stopping, ended) = (bastion.life.draining(), bastion.life.stopping(), permitted.seat.ending());
         tokio::pin!(draining, stopping, ended);
-        let (mut is_draining, mut is_ended) = (false, false);
+        let (mut is_draining, mut is_ended, mut is_over_time) = (false, false, false);
         let mut timer = Timer::new(&bastion.limits(), &session, permitted.seat.counts.clone(), bastion.clock.now());
         let ending = loop {
             tokio::select! {
                 biased;
-                action = outbox.next() => match action {
-                    Some(Action::Finish(ending)) => break ending,
-                    Some(Action::Linger) => lingering = Some(Box::pin(tokio::time::sleep(LINGER))),
-                    Some(action) => self.perform(&mut permitted, action).await,
-                    None => break Ending::new(Outcome::ClientGone, "the session was let go of"),
-                },
                 () = gone.clone().wait(), if !has_left => {
                     has_left = true;
                     self.control.event(Event::ClientLeft);
                 }
-                Some(dialled) = permitted.dialling.join_next() => self.control.event(match dialled {
-                    Ok(Ok(target)) => {
-                        permitted.target = Some(target);
-                        Event::TargetReady
-                    }
-                    Ok(Err(refusal)) => Event::TargetFailed(refusal),
-                    Err(_) => Event::TargetGone,
-                }),
-                () = until_lingered(&mut lingering) => {
-                    lingering = None;
-                    self.control.event(Event::LingeredEnough);
-                }
-                failure = recording.failure() => self.control.event(failure.event()),
                 changed = snapshot.changed(), if is_watching => {
                     is_watching = changed.is_ok();
                     if let Some(by) = snapshot.borrow_and_update().revocations().cover(session.certificate()) {
@@ -273,10 +254,33 @@ impl Task {
                     is_ended = true;
                     self.control.event(terminated(order.by.reason(), &order.message));
                 }
-                alarm = timer.next() => self.control.event(match alarm {
+                alarm = timer.next(), if !is_over_time => self.control.event(match alarm {
                     Alarm::Warning(words) => Event::Noticed(notice(&words)),
-                    Alarm::End(reason, message) => terminated(reason, &message),
+                    Alarm::End(reason, message) => {
+                        is_over_time = true;
+                        terminated(reason, &message)
+                    }
                 }),
+                // After every order to end: whoever sends without end puts off no order to end.
+                action = outbox.next() => match action {
+                    Some(Action::Finish(ending)) => break ending,
+                    Some(Action::Linger) => lingering = Some(Box::pin(tokio::time::sleep(LINGER))),
+                    Some(action) => self.perform(&mut permitted, action).await,
+                    None => break Ending::new(Outcome::ClientGone, "the session was let go of"),
+                },
+                Some(dialled) = permitted.dialling.join_next() => self.control.event(match dialled {
+                    Ok(Ok(target)) => {
+                        permitted.target = Some(target);
+                        Event::TargetReady
+                    }
+                    Ok(Err(refusal)) => Event::TargetFailed(refusal),
+                    Err(_) => Event::TargetGone,
+                }),
+                () = until_lingered(&mut lingering) => {
+                    lingering = None;
+                    self.control.event(Event::LingeredEnough);
+                }
+                failure = recording.failure() => self.control.event(failure.event()),
             }
         };
         self.end(permitted, ending).await;

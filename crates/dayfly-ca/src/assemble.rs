@@ -44,7 +44,7 @@ pub async fn assemble(config: Config) -> anyhow::Result<Assembled> {
     let revocations = Arc::new(CurrentRevocations::new(Arc::clone(&store), Arc::clone(&clock)));
     let challenges = Challenges::new(limits.challenge_lifetime.as_secs()).context("the system gives no random bytes")?;
     let challenges = Arc::new(challenges);
-    let devices = Arc::new(Devices::new(Arc::clone(&store), Box::new(SelfReported)));
+    let devices = Arc::new(Devices::new(Arc::clone(&store), Arc::clone(&revocations), Box::new(SelfReported)));
     let callers = EnrolledKeys {
         origin: origin.clone(),
         challenges: Arc::clone(&challenges),

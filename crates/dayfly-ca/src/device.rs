@@ -5,8 +5,10 @@
 
 use crate::{
     authority::Authority,
+    factor::held::check_fresh,
     failure::Failure,
     identity::{NewKey, PersonCall},
+    revocations::CurrentRevocations,
     store::{Answer, Change, Store, StoreError, Unique, device::DeviceRecord},
 };
 use dayfly_api::device::{DeviceEnrollment, DeviceState, Devices as Listed, KnownDevice, NamedDevice, ReportedPosture};
@@ -23,6 +25,9 @@ use std::sync::Arc;
 
 /// How many devices a person may have whose enrolment has not ended.
 const MOST: usize = 16;
+
+/// How many they may ever have had, since no name and no key is given out again.
+const MOST_EVER: usize = 256;
 
 /// Knows what a device is like. What it says of itself is one source; a system that manages devices is another.
 pub trait PostureSource: Send + Sync {
@@ -42,33 +47,37 @@ impl PostureSource for SelfReported {
 /// Devices as decisions see them.
 pub struct Devices {
     store: Arc<dyn Store>,
+    revocations: Arc<CurrentRevocations>,
     postures: Box<dyn PostureSource>,
 }
 
 impl Devices {
     /// Those of this store.
-    pub fn new(store: Arc<dyn Store>, postures: Box<dyn PostureSource>) -> Self {
-        Self { store, postures }
+    pub fn new(store: Arc<dyn Store>, revocations: Arc<CurrentRevocations>, postures: Box<dyn PostureSource>) -> Self {
+        Self { store, revocations, postures }
     }
 
-    /// The device that a key (`SHA256:…`) is enrolled for.
-    pub async fn by_key(&self, key_fingerprint: &str) -> Result<Option<Device>, StoreError> {
+    /// The device that a key (`SHA256:…`) is enrolled for, as `holder` works on it.
+    pub async fn by_key(&self, key_fingerprint: &str, holder: &Subject) -> Result<Option<Device>, StoreError> {
         match self.store.device_by_key(key_fingerprint).await? {
-            Some(record) => Ok(Some(self.facts(record).await?)),
+            Some(record) => Ok(Some(self.facts(record, holder).await?)),
             None => Ok(None),
         }
     }
 
-    /// What has become of a device that was seen before. When that was stays as it was.
-    pub async fn of_now(&self, before: Device) -> Result<Device, StoreError> {
+    /// What has become of a device that `holder` was seen on before. When that was stays as it was.
+    pub async fn of_now(&self, before: Device, holder: &Subject) -> Result<Device, StoreError> {
         match self.store.device(&before.id).await? {
-            Some(record) => Ok(Device { last_seen: before.last_seen, ..self.facts(record).await? }),
+            Some(record) => Ok(Device { last_seen: before.last_seen, ..self.facts(record, holder).await? }),
             None => Ok(Device { enrolled: false, ..before }),
         }
     }
 
-    async fn facts(&self, record: DeviceRecord) -> Result<Device, StoreError> {
-        let (posture, enrolled) = (self.postures.posture(&record).await?, record.is_enrolled());
+    /// A device is enrolled for its owner: another person on it is on no device of theirs.
+    async fn facts(&self, record: DeviceRecord, holder: &Subject) -> Result<Device, StoreError> {
+        let is_revoked = self.revocations.current().await?.keys.contains(&record.key_fingerprint);
+        let enrolled = record.is_enrolled() && record.holder() == *holder && !is_revoked;
+        let posture = self.postures.posture(&record).await?;
         Ok(Device { id: record.id, enrolled, owner: Some(record.owner), last_seen: Some(record.seen_at), posture })
     }
 }
@@ -125,9 +134,8 @@ pub async fn report(authority: &Authority, call: &PersonCall, told: &ReportedPos
 
 /// The caller's devices.
 pub async fn list(authority: &Authority, call: &PersonCall) -> Result<Listed, Failure> {
-    let owner = person(call)?;
-    let devices = authority.store.devices().await?;
-    Ok(Listed { devices: devices.iter().filter(|record| record.owner == *owner).map(known).collect() })
+    let devices = authority.store.devices_of(person(call)?).await?;
+    Ok(Listed { devices: devices.iter().map(known).collect() })
 }
 
 /// Ends the enrolment of a device of the caller's, from whichever machine they call.
@@ -136,6 +144,7 @@ pub async fn remove(authority: &Authority, call: &PersonCall, named: &NamedDevic
     let record = authority.store.device(&named.id).await?.filter(|record| record.owner == *owner);
     let record = record.ok_or_else(|| unknown(&format!("you have no device {}", named.id)))?;
     if !record.disabled {
+        check_fresh(authority, call, call.context.unix_seconds()).await?;
         let event = about(authority.event(Event::DeviceDisabled, Outcome::Done), call, &record);
         authority.store.commit(Change::DisableDevice(record.id.clone()), event).await?;
     }
@@ -168,10 +177,16 @@ async fn admit(authority: &Authority, call: &PersonCall, asked: &DeviceEnrollmen
     }
     strength(key)?;
     authority.check_key(key).await?;
-    let devices = authority.store.devices().await?;
-    if devices.iter().filter(|record| record.owner == *owner && !record.disabled).count() >= MOST {
+    check_fresh(authority, call, call.context.unix_seconds()).await?;
+    let devices = authority.store.devices_of(owner).await?;
+    if devices.iter().filter(|record| !record.disabled).count() >= MOST {
         let remedy = "remove those that you do not use: dayfly device list, dayfly device remove NAME";
         return Err(Refusal::new(Reason::LimitReached, format!("you have {MOST} devices"), remedy).into());
+    }
+    if devices.len() >= MOST_EVER {
+        return Err(
+            Refusal::new(Reason::LimitReached, format!("you have had {MOST_EVER} devices"), "tell whoever administers the CA").into()
+        );
     }
     let public_key = PublicKey::from(key.clone()).to_openssh().map_err(|error| Failure::Internal(error.to_string()))?;
     let now = call.context.unix_seconds();

@@ -139,12 +139,11 @@ pub fn router(service: &Arc<Service>) -> Router {
         .route(path::FEDERATION, post(sign_in::federate));
     let bastions = Router::new()
         .route(path::SESSIONS, post(sessions::open))
-        .route(path::SESSIONS_REVIEW, post(sessions::review))
         .route(path::BASTION_INVENTORY, get(bastion::inventory))
         .route(path::BASTION_REPORT, post(bastion::report))
         .route(path::BASTION_HOST_CERTIFICATE, post(bastion::host_certificate))
         .route(path::BASTION_INNER_HOST_CERTIFICATE, post(bastion::inner_host_certificate));
-    let events = Router::new().route(path::BASTION_EVENTS, post(bastion::events));
+    let events = Router::new().route(path::BASTION_EVENTS, post(bastion::events)).route(path::SESSIONS_REVIEW, post(sessions::review));
     let enrolling =
         Router::new().route(path::HOST_ENROLLMENT, post(host::enroll)).route(path::HOST_ENROLLMENT_PREVIEW, post(host::preview));
     let hosts = Router::new()

@@ -117,7 +117,7 @@ impl Installation {
         let challenges = Arc::new(Challenges::new(limits.challenge_lifetime.as_secs()).unwrap());
         let (as_store, as_clock): (Arc<dyn Store>, Arc<dyn Clock>) = (Arc::clone(&store) as _, Arc::clone(&clock) as _);
         let revocations = Arc::new(CurrentRevocations::new(Arc::clone(&as_store), Arc::clone(&as_clock)));
-        let devices = Arc::new(Devices::new(Arc::clone(&as_store), Box::new(SelfReported)));
+        let devices = Arc::new(Devices::new(Arc::clone(&as_store), Arc::clone(&revocations), Box::new(SelfReported)));
         let callers = EnrolledKeys {
             origin: ORIGIN.to_owned(),
             challenges: Arc::clone(&challenges),

@@ -156,6 +156,10 @@ fn issued_event(
         .fact("address", call.context.source)
         .fact("proof", evidence.proof.fingerprint())
         .fact("method", evidence.proof.method());
+    let event = match &evidence.device {
+        Some(device) => event.fact("device", &device.id).fact("device_enrolled", device.enrolled),
+        None => event,
+    };
     let factors = evidence.factors.iter().map(|(method, proven_at)| format!("{method}@{proven_at}")).collect::<Vec<_>>().join(",");
     let event = with_fact(event, "second_factors", &factors);
     let event = match request.fido {

@@ -1,5 +1,6 @@
 //! Places that are taken for a while, in all and by one address: of connections, and of requests that are being worked on.
 
+use dayfly_core::address::allotment;
 use std::{
     collections::HashMap,
     net::IpAddr,
@@ -37,7 +38,7 @@ impl Places {
 
     /// A place for one more from `address`, if there is one.
     pub(crate) fn take(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
-        self.take_as(true, Some(address.to_canonical()))
+        self.take_as(true, Some(allotment(address)))
     }
 
     /// A place for one more of something that many share.
@@ -47,7 +48,7 @@ impl Places {
 
     /// A share for `address` of a place that was taken already.
     pub(crate) fn take_beside(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
-        self.take_as(false, Some(address.to_canonical()))
+        self.take_as(false, Some(allotment(address)))
     }
 
     fn take_as(self: &Arc<Self>, in_all: bool, address: Option<IpAddr>) -> Option<Place> {
@@ -90,6 +91,10 @@ mod tests {
         assert!(places.take(mallory).is_none());
         let _third = places.take(alice).unwrap();
         assert!(places.take(alice).is_none(), "the last place is taken");
+        let of_network = Places::new(9, 1);
+        let _one = of_network.take("2001:db8:0:1::1".parse().unwrap()).unwrap();
+        assert!(of_network.take("2001:db8:0:1:ffff::2".parse().unwrap()).is_none(), "a /64 is one holder's");
+        assert!(of_network.take("2001:db8:0:2::1".parse().unwrap()).is_some());
         drop(first);
         assert!(places.take(mallory).is_some());
     }

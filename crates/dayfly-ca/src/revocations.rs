@@ -1,7 +1,11 @@
 //! What is revoked now, kept at hand: every request asks.
 
-use crate::store::{RevocationState, Store, StoreError};
-use dayfly_core::{certificate::Revocations, clock::Clock};
+use crate::store::{Certificate, RevocationState, Store, StoreError};
+use dayfly_core::{
+    certificate::{Revocations, Revoked},
+    clock::Clock,
+    validity::LONGEST_SESSION_SECONDS,
+};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What is revoked now. Another process may revoke at any time (`dayfly-ca revoke` while the CA serves): the store is asked each time whether anything
@@ -52,6 +56,12 @@ impl CurrentRevocations {
         let mut until: Option<u64> = None;
         for revocation in self.store.revocations().await?.iter().filter(|revocation| revocation.is_in_force(now)) {
             revocations.add(&revocation.revoked, revocation.at);
+            if let Revoked::Key(_) = &revocation.revoked {
+                // What it asked for is certified for other keys, by which nobody else would know it.
+                let covered = self.store.covered(&revocation.revoked, revocation.at).await?;
+                let may_run = |certificate: &Certificate| now < certificate.ends_at.saturating_add(LONGEST_SESSION_SECONDS);
+                revocations.serials.extend(covered.into_iter().filter(may_run).map(|certificate| certificate.serial));
+            }
             until = until.into_iter().chain(revocation.ends_at).min();
         }
         Ok(Kept { state, read_at: now, until, revocations: Arc::new(revocations) })

@@ -10,7 +10,7 @@ use dayfly_core::{
     audit::AuditEvent,
     certificate::Revoked,
     reason::{Reason, Refusal},
-    validity::LONGEST_TTL_SECONDS,
+    validity::{LONGEST_SESSION_SECONDS, LONGEST_TTL_SECONDS},
 };
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
@@ -43,8 +43,11 @@ pub async fn prepare(store: &dyn Store, mut revocation: Revocation) -> Result<Pr
     let last_end = covered.iter().map(|certificate| certificate.ends_at).max();
     let natural_end = match &revocation.revoked {
         // One that is being issued at this moment is covered too, and lives no longer.
-        Revoked::Role(_) => Some(now.saturating_add(LONGEST_TTL_SECONDS)),
-        Revoked::Grant(_) | Revoked::Serial(_) | Revoked::KeyId(_) => last_end.map(|end| end.max(now.saturating_add(1))),
+        Revoked::Role(_) => Some(now.saturating_add(LONGEST_TTL_SECONDS).saturating_add(LONGEST_SESSION_SECONDS)),
+        // Its sessions may outlive it.
+        Revoked::Grant(_) | Revoked::Serial(_) | Revoked::KeyId(_) => {
+            last_end.map(|end| end.max(now).saturating_add(LONGEST_SESSION_SECONDS))
+        }
         Revoked::Person(_) | Revoked::Key(_) | Revoked::Ca(_) => None,
     };
     revocation.ends_at = revocation.ends_at.or(natural_end);

@@ -24,7 +24,7 @@ use dayfly_core::{
     device::Posture,
     identity::{Evidence, FactorMethod, Subject},
     log_link::Hash,
-    name::{BastionName, DeviceId, FactorName, GroupName, HostName, RoleName, ScopeName, TargetName},
+    name::{BastionName, DeviceId, FactorName, GroupName, HostName, RoleName, ScopeName, SubjectName, TargetName},
     rotation::Purpose,
 };
 use device::DeviceRecord;
@@ -438,6 +438,9 @@ pub trait Store: Send + Sync {
 
     /// The device of this id, whatever its state.
     fn device<'a>(&'a self, id: &'a DeviceId) -> Answer<'a, Option<DeviceRecord>>;
+
+    /// Somebody's devices, whatever their state, by id.
+    fn devices_of<'a>(&'a self, owner: &'a SubjectName) -> Answer<'a, Vec<DeviceRecord>>;
 
     /// All devices, by id.
     fn devices(&self) -> Answer<'_, Vec<DeviceRecord>>;

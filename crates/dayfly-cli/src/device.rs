@@ -12,15 +12,17 @@ use crate::{
 };
 use dayfly_api::device::ReportedPosture;
 use dayfly_client::RequestSigner;
-use dayfly_core::name::DeviceId;
+use dayfly_core::{name::DeviceId, signed_request::hex};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use ssh_key::{Algorithm, LineEnding, PrivateKey};
 use std::{path::Path, sync::Arc};
 
-const DEVICE_FILE: &str = "device.json";
-
-/// The key that dayfly makes where the person names none.
-const KEY_FILE: &str = "device-key";
+/// The files of the device that this machine is at one CA: what it is, and the key that dayfly makes where the person names none.
+fn files(url: &str) -> (String, String) {
+    let ca: String = hex(&Sha256::digest(url)).chars().take(16).collect();
+    (format!("device-{ca}.json"), format!("device-{ca}-key"))
+}
 
 /// What is the same is told again after this many seconds, so that its age stays small.
 const TOLD_AGAIN_AFTER: u64 = 15 * 60;
@@ -43,18 +45,19 @@ pub struct ThisDevice {
 impl ThisDevice {
     /// The device that this machine is at the CA of this address, if it is one.
     pub fn read(state: &State, url: &str) -> Result<Option<Self>, StateError> {
-        Ok(state.read::<Self>(DEVICE_FILE)?.filter(|device| device.url == url))
+        Ok(state.read::<Self>(&files(url).0)?.filter(|device| device.url == url))
     }
 
     /// Keeps it.
     pub fn write(&self, state: &State) -> Result<(), StateError> {
-        state.write(DEVICE_FILE, self)
+        state.write(&files(&self.url).0, self)
     }
 
     /// Forgets it, and the key if dayfly made it.
-    pub fn forget(state: &State) -> Result<(), StateError> {
-        state.remove(DEVICE_FILE)?;
-        state.remove(KEY_FILE)
+    pub fn forget(state: &State, url: &str) -> Result<(), StateError> {
+        let (device, key) = files(url);
+        state.remove(&device)?;
+        state.remove(&key)
     }
 
     /// What signs for it.
@@ -74,14 +77,15 @@ impl ThisDevice {
 }
 
 /// The key that a new device is to have: that of a file, which an agent may hold, or a new one.
-pub fn new_key(file: Option<&Path>, state: &State) -> Result<Identity, Failure> {
+pub fn new_key(file: Option<&Path>, state: &State, url: &str) -> Result<Identity, Failure> {
     if let Some(file) = file {
         return Ok(Identity::from_file(file)?);
     }
     let unmade = |error: ssh_key::Error| Failure::new(Kind::Failed, "no key could be made").because(error);
     let key = PrivateKey::random(&mut rand::rng(), Algorithm::Ed25519).map_err(unmade)?;
-    state.write_secret(KEY_FILE, key.to_openssh(LineEnding::LF).map_err(unmade)?.as_bytes())?;
-    Ok(Identity::from_file(&state.path().join(KEY_FILE))?)
+    let (_, name) = files(url);
+    state.write_secret(&name, key.to_openssh(LineEnding::LF).map_err(unmade)?.as_bytes())?;
+    Ok(Identity::from_file(&state.path().join(name))?)
 }
 
 /// Tells the CA what this machine is like, if that is news. A device that is not known there any more is told of, and stops nothing.
@@ -130,13 +134,16 @@ mod tests {
     fn a_device_of_another_ca_is_none_here() {
         let home = tempfile::tempdir().unwrap();
         let state = State::create(&home.path().join("dayfly")).unwrap();
-        let key = new_key(None, &state).unwrap().key;
+        let key = new_key(None, &state, "https://ca.example").unwrap().key;
+        new_key(None, &state, "https://other.example").unwrap();
         let device = ThisDevice { url: "https://ca.example".to_owned(), id: "laptop".parse().unwrap(), key, told: None };
         device.write(&state).unwrap();
         assert_eq!(ThisDevice::read(&state, "https://ca.example").unwrap(), Some(device.clone()));
         assert_eq!(ThisDevice::read(&state, "https://other.example").unwrap(), None);
         device.signer().unwrap();
-        ThisDevice::forget(&state).unwrap();
+        ThisDevice::forget(&state, "https://other.example").unwrap();
+        device.signer().unwrap();
+        ThisDevice::forget(&state, "https://ca.example").unwrap();
         assert_eq!(ThisDevice::read(&state, "https://ca.example").unwrap(), None);
         assert!(device.signer().is_err_and(|failure| failure.remedy.unwrap().contains("dayfly device remove --here")));
     }

@@ -9,6 +9,9 @@ pub const BACKDATE_SECONDS: u64 = 30;
 /// The longest life a role may give, in seconds: 24 hours.
 pub const LONGEST_TTL_SECONDS: u64 = 24 * 60 * 60;
 
+/// The longest that a session may go on, whatever anybody configures, in seconds: thirty days.
+pub const LONGEST_SESSION_SECONDS: u64 = 30 * 24 * 60 * 60;
+
 /// A window that no certificate may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a validity must begin before it ends, and end at a time that can be written down")]

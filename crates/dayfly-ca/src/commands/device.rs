@@ -22,8 +22,8 @@ use time::OffsetDateTime;
 pub enum Device {
     /// List all devices: whose, how far, when last seen, and what they report of themselves
     List(List),
-    /// Approve a device that waits. Compare the key with what its owner sees: dayfly device list
-    Approve(Named),
+    /// Approve a device that waits. Its owner tells its key: dayfly device list
+    Approve(Approve),
     /// End a device's enrolment: policies that ask for an enrolled device say no from now on. Its id stays taken
     Disable(Named),
 }
@@ -37,6 +37,16 @@ pub struct List {
     /// Only those that wait for approval
     #[arg(long)]
     waiting: bool,
+}
+
+/// Which device to approve.
+#[derive(Debug, Args)]
+pub struct Approve {
+    /// Its id, as `dayfly-ca device list` shows it
+    id: DeviceId,
+    /// The key that its owner sees. A device with another key is refused, whatever it is called
+    #[arg(long, value_name = "SHA256:…")]
+    key: Option<String>,
 }
 
 /// Which device.
@@ -59,7 +69,7 @@ impl Device {
     pub(super) fn run(&self, config: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
         match self {
             Self::List(list) => list.run(config, out),
-            Self::Approve(named) => approve(&named.id, config, out),
+            Self::Approve(asked) => approve(&asked.id, asked.key.as_deref(), config, out),
             Self::Disable(named) => disable(&named.id, config, out),
         }
     }
@@ -99,9 +109,16 @@ impl Listed<'_> {
     }
 }
 
-fn approve(id: &DeviceId, config: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
+fn approve(id: &DeviceId, key: Option<&str>, config: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
     let store = open_store(config)?;
     let record = find(&store, id)?;
+    if key.is_some_and(|key| key != record.key_fingerprint) {
+        bail!(
+            "{id} of {} has another key, {}: somebody else took the name; have its owner enrol it under another",
+            record.owner,
+            record.key_fingerprint
+        );
+    }
     match known(&record).state {
         DeviceState::Enrolled => return Ok(writeln!(out, "{id} is enrolled already")?),
         DeviceState::Disabled => {

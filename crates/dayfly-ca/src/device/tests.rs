@@ -1,8 +1,15 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::installation::{ALICE, Installation, certificate_request};
+use crate::{
+    installation::{ALICE, Installation, certificate_request},
+    store::{
+        Revocation,
+        factor::{Authenticator, CodeUsed},
+    },
+};
 use dayfly_core::{
+    certificate::Revoked,
     clock::Clock,
     device::ApprovalRule,
     identity::FactorMethod,
@@ -14,6 +21,10 @@ use dayfly_core::{
 const LAPTOP: u8 = 70;
 const TOWER: u8 = 71;
 
+fn alice() -> Subject {
+    "alice".parse().unwrap()
+}
+
 fn key(seed: u8) -> NewKey {
     let key = SeedSigner::new(seed).public_key().clone();
     NewKey { fingerprint: fingerprint(&key), key }
@@ -23,7 +34,7 @@ fn key(seed: u8) -> NewKey {
 async fn on(ca: &Installation, name: &str, seed: u8) -> PersonCall {
     let mut call = ca.person_call(name).await;
     call.context.now = ca.clock.now();
-    call.identity.evidence.device = ca.authority().devices.by_key(&key(seed).fingerprint).await.unwrap();
+    call.identity.evidence.device = ca.authority().devices.by_key(&key(seed).fingerprint, &call.identity.subject).await.unwrap();
     PersonCall { device_key: Some(key(seed)), ..call }
 }
 
@@ -89,9 +100,10 @@ async fn row_19_a_device_needs_a_key_of_its_own_and_a_name_of_its_own() {
     assert_eq!(add(&ca, "bob", TOWER, "alice-laptop").await, Err(Reason::DeviceTaken));
     assert_eq!(add(&ca, "bob", LAPTOP, "bob-laptop").await, Err(Reason::KeyInUse));
     assert_eq!(ca.last_event(), ("device.added".to_owned(), Some("key_in_use".to_owned())));
-    // What signs bob's request from alice's device says whose it is, and policy decides.
+    // What signs bob's request from alice's device is no device of his.
     let seen = on(&ca, "bob", LAPTOP).await.identity.evidence.device.unwrap();
-    assert_eq!(seen.owner.unwrap().as_str(), "alice");
+    assert!(seen.owner.unwrap().as_str() == "alice" && !seen.enrolled);
+    assert!(on(&ca, "alice", LAPTOP).await.identity.evidence.device.unwrap().enrolled);
 }
 
 #[tokio::test]
@@ -147,12 +159,46 @@ async fn row_20_a_device_that_was_disabled_counts_no_more_in_certificates_that_a
     crate::issue::issue(ca.authority(), &call, certificate_request("alice", "db-admin", "db1")).await.unwrap();
     let id = before.id.clone();
     assert_eq!(ca.store.device(&id).await.unwrap().unwrap().seen_at, call.context.unix_seconds(), "it was seen");
-    let still = ca.authority().devices.of_now(before.clone()).await.unwrap();
+    let still = ca.authority().devices.of_now(before.clone(), &alice()).await.unwrap();
     assert!(still.enrolled && still.last_seen == before.last_seen);
     remove(ca.authority(), &ca.person_call("alice").await, &NamedDevice { id: id.clone() }).await.unwrap();
-    assert!(!ca.authority().devices.of_now(before).await.unwrap().enrolled);
+    assert!(!ca.authority().devices.of_now(before, &alice()).await.unwrap().enrolled);
     assert!(!on(&ca, "alice", LAPTOP).await.identity.evidence.device.unwrap().enrolled);
     assert_eq!(add(&ca, "alice", TOWER, "alice-laptop").await, Err(Reason::DeviceTaken), "its name stays taken");
+}
+
+#[tokio::test]
+async fn row_20_a_revoked_device_key_counts_no_more_wherever_its_certificates_are() {
+    let ca = Installation::new();
+    approve_everybody_of(&ca, "dba");
+    add(&ca, "alice", LAPTOP, "alice-laptop").await.unwrap();
+    let before = on(&ca, "alice", LAPTOP).await.identity.evidence.device.unwrap();
+    let revoked = Revoked::Key(key(LAPTOP).fingerprint);
+    let revocation = Revocation { revoked, at: ca.clock.unix_seconds(), by: "uid 0".to_owned(), reason: None, ends_at: None };
+    ca.store.commit(Change::Revoke(revocation), ca.authority().event(Event::Revoked, Outcome::Done)).await.unwrap();
+    assert!(before.enrolled && !ca.authority().devices.of_now(before, &alice()).await.unwrap().enrolled);
+}
+
+#[tokio::test]
+async fn row_35_a_key_alone_adds_and_ends_no_device_of_somebody_with_a_second_factor() {
+    let ca = Installation::new();
+    add(&ca, "alice", LAPTOP, "alice-laptop").await.unwrap();
+    let secret = zeroize::Zeroizing::new(vec![7; 20]);
+    let held = Authenticator { subject: alice(), secret, confirmed_at: None, last_step: 0, failures: 0, retry_at: 0 };
+    let event = || ca.authority().event(Event::FactorAdded, Outcome::Done);
+    ca.store.commit(Change::AddAuthenticator(held), event()).await.unwrap();
+    let prove = async |key_fingerprint: String, step| {
+        let used = CodeUsed { subject: alice(), key_fingerprint, step, at: ca.clock.unix_seconds(), failures: 0 };
+        ca.store.commit(Change::UseCode(used), event()).await.unwrap();
+    };
+    prove("SHA256:another".to_owned(), 1).await;
+    let named = NamedDevice { id: "alice-laptop".parse().unwrap() };
+    assert_eq!(add(&ca, "alice", TOWER, "alice-tower").await, Err(Reason::SecondFactorRequired));
+    let call = ca.person_call("alice").await;
+    assert_eq!(refused(remove(ca.authority(), &call, &named).await), Err(Reason::SecondFactorRequired));
+    prove(call.identity.evidence.proof.fingerprint().to_owned(), 2).await;
+    add(&ca, "alice", TOWER, "alice-tower").await.unwrap();
+    remove(ca.authority(), &call, &named).await.unwrap();
 }
 
 #[tokio::test]
@@ -173,7 +219,7 @@ async fn another_source_may_know_what_a_device_is_like() {
     }
     let ca = Installation::new();
     add(&ca, "alice", LAPTOP, "alice-laptop").await.unwrap();
-    let devices = Devices::new(ca.authority().store.clone(), Box::new(Manager));
-    let seen = devices.by_key(&key(LAPTOP).fingerprint).await.unwrap().unwrap();
+    let devices = Devices::new(ca.authority().store.clone(), ca.authority().revocations.clone(), Box::new(Manager));
+    let seen = devices.by_key(&key(LAPTOP).fingerprint, &alice()).await.unwrap().unwrap();
     assert_eq!(seen.posture.unwrap(), Posture { screen_lock: Some(true), ..Posture::default() });
 }

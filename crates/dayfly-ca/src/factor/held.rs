@@ -86,7 +86,7 @@ pub(crate) async fn check_fresh(authority: &Authority, call: &PersonCall, began_
         return Ok(());
     }
     let ruling = Ruling { missing: vec![Missing::SecondFactor], methods: methods.into_iter().collect(), ..Ruling::default() };
-    let message = "whoever has a second factor proves it before they add or remove one";
+    let message = "whoever has a second factor proves it before they add or remove one, or a device";
     Err(Refusal::new(Reason::SecondFactorRequired, message, "prove it, then try again: dayfly factor prove").ruled(ruling).into())
 }
 

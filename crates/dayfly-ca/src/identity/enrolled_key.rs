@@ -60,7 +60,10 @@ impl CallerCheck for EnrolledKeys {
                 if revocations.keys.contains(&key.fingerprint) {
                     return Err(signed.rejected_as(who, RevokedBy::Key(key.fingerprint.clone()).refusal()));
                 }
-                evidence.device = self.devices.by_key(&key.fingerprint).await?;
+                if key.fingerprint == signed.key_fingerprint {
+                    return Err(signed.rejected_as(who, same_key()));
+                }
+                evidence.device = self.devices.by_key(&key.fingerprint, &person.subject).await?;
             }
             self.spend(signed, &who)?;
             Ok(ProvenCaller { identity: Identity { subject: person.subject, groups: person.groups, evidence }, device_key })
@@ -239,6 +242,15 @@ fn unfit(purpose: Purpose, cause: &str) -> Refusal {
         Reason::BadSignature,
         format!("the request's signature, as a {purpose}'s for this server and this very request, does not fit: {cause}"),
         "check that the address of the CA is written as in its configuration, and sign again",
+    )
+}
+
+fn same_key() -> Refusal {
+    let message = "one key signed the request as the person and as the device";
+    Refusal::new(
+        Reason::BadSignature,
+        message,
+        "let the device have a key of its own: dayfly device remove --here, then dayfly device enroll NAME",
     )
 }
 

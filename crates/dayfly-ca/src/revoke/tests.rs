@@ -15,17 +15,17 @@ async fn prepared(ca: &Installation, kind: &str, value: &str, ends_at: Option<u6
 }
 
 #[tokio::test]
-async fn an_entry_lives_as_long_as_what_it_covers() {
+async fn row_20_an_entry_lives_as_long_as_what_it_covers_and_the_sessions_of_that() {
     let ca = Installation::new();
     let shown = parse(&ca.alices_certificate("db-admin", "db1").await).unwrap();
     let (now, end) = (ca.clock.unix_seconds(), shown.valid_before());
     let grant = shown.key_id().parse::<KeyId>().unwrap().grant.to_string();
     let serial = shown.serial().to_string();
     for (kind, value, ends_at) in [
-        ("serial", serial.as_str(), Some(end)),
-        ("key-id", shown.key_id(), Some(end)),
-        ("grant", &grant, Some(end)),
-        ("role", "db-admin", Some(now + LONGEST_TTL_SECONDS)),
+        ("serial", serial.as_str(), Some(end + LONGEST_SESSION_SECONDS)),
+        ("key-id", shown.key_id(), Some(end + LONGEST_SESSION_SECONDS)),
+        ("grant", &grant, Some(end + LONGEST_SESSION_SECONDS)),
+        ("role", "db-admin", Some(now + LONGEST_TTL_SECONDS + LONGEST_SESSION_SECONDS)),
         ("person", "alice", None),
         ("serial", "7", None),
     ] {

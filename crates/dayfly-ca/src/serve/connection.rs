@@ -2,6 +2,7 @@
 
 use crate::{config::Proxies, http::Peer};
 use axum::{Router, body::Body};
+use dayfly_api::path::HEALTH;
 use hyper::{Request, Response, StatusCode, body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -82,7 +83,9 @@ pub(super) async fn serve(served: Served, stream: TcpStream, peer: IpAddr, mut d
         let client = proxies.client(peer, request.headers());
         let (busy, router) = (counted.begin(), router.clone());
         async move {
-            let Some(client) = client else { return Ok(unreadable_address()) };
+            // A proxy's own check of health is on nobody's behalf.
+            let client = client.or_else(|| (request.uri().path() == HEALTH).then_some(peer));
+            let Some(client) = client else { return Ok(nobodys()) };
             request.extensions_mut().insert(Peer(client));
             let response = router.oneshot(request.map(Body::new)).await;
             drop(busy);
@@ -113,10 +116,10 @@ pub(super) async fn serve(served: Served, stream: TcpStream, peer: IpAddr, mut d
     }
 }
 
-/// A trusted proxy that says something else than an address is set up wrongly: its own would be taken for the client's.
-fn unreadable_address() -> Response<Body> {
-    tracing::warn!("a proxy of [proxies] forwarded_for_from sends an X-Forwarded-For that holds no address");
-    let mut response = Response::new(Body::from("X-Forwarded-For holds no address\n"));
+/// A trusted proxy that names no client is set up wrongly, or was made to: its own address would be taken for the client's.
+fn nobodys() -> Response<Body> {
+    tracing::warn!("a proxy of [proxies] forwarded_for_from sends no X-Forwarded-For with a client's address");
+    let mut response = Response::new(Body::from("X-Forwarded-For names no client\n"));
     *response.status_mut() = StatusCode::BAD_REQUEST;
     response
 }

@@ -40,7 +40,7 @@ impl Proxies {
     }
 
     /// On whose behalf a request comes over a connection of `peer`: the last address that a trusted proxy has seen and that is none itself. `None`
-    /// if a trusted proxy says something that is no address.
+    /// if a trusted proxy names nobody: its own address would be taken for the client's.
     pub(super) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> Option<IpAddr> {
         let mut client = peer;
         // Each proxy writes behind what it got, so that the end is what can be believed.
@@ -50,7 +50,7 @@ impl Proxies {
             }
             client = address(std::str::from_utf8(said).ok()?.trim())?;
         }
-        Some(client.to_canonical())
+        (!holds(&self.forwarded_for_from, client)).then(|| client.to_canonical())
     }
 }
 
@@ -107,7 +107,9 @@ mod tests {
         let trusting = proxies(&[], &["10.0.0.0/24", "2001:db8::/64"]);
         let told = |peer: &str, said: &[&str]| client(&trusting, peer, said).unwrap_or_else(|| "refused".to_owned());
         assert_eq!(told("198.51.100.7", &["192.0.2.1"]), "198.51.100.7", "a stranger says what it likes");
-        assert_eq!(told("10.0.0.1", &[]), "10.0.0.1");
+        for nobody in [&[][..], &["10.0.0.2"]] {
+            assert_eq!(told("10.0.0.1", nobody), "refused", "a proxy's own address is nobody's");
+        }
         assert_eq!(told("10.0.0.1", &["192.0.2.1"]), "192.0.2.1");
         assert_eq!(told("::ffff:10.0.0.1", &["::ffff:192.0.2.1"]), "192.0.2.1");
         // What the client itself wrote stands in front, and is not reached.

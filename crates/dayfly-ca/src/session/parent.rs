@@ -77,7 +77,7 @@ impl Parent {
 /// Somebody with the groups of now, who had proven this. Whether their device still is enrolled, and what it tells of itself, is as of now.
 pub(super) async fn holder_of(authority: &Authority, person: &Person, mut evidence: Evidence) -> Result<Identity, Failure> {
     if let Some(device) = evidence.device.take() {
-        evidence.device = Some(authority.devices.of_now(device).await?);
+        evidence.device = Some(authority.devices.of_now(device, &person.subject).await?);
     }
     Ok(Identity { subject: person.subject.clone(), groups: person.groups.clone(), evidence })
 }

@@ -18,10 +18,11 @@ use dayfly_core::{
     policy,
     reason::{Reason, Refusal},
     signed_request::hex,
+    target::Mode,
 };
 
 /// How many sessions one call may ask about.
-const MOST: usize = 256;
+const MOST: usize = 64;
 
 /// Which of these sessions may not go on. Each that may not is in the log before this returns.
 pub async fn review(authority: &Authority, call: &BastionCall, asked: &SessionsReview) -> Result<SessionsVerdict, Failure> {
@@ -32,8 +33,9 @@ pub async fn review(authority: &Authority, call: &BastionCall, asked: &SessionsR
     for running in &asked.sessions {
         match look(authority, call, running).await {
             Ok(()) => {}
-            Err(Failure::Refused(refusal)) => withdrawn.push(withdraw(authority, call, running, refusal).await?),
-            Err(failure) => return Err(failure),
+            Err(Failure::Refused(refusal)) => withdrawn.extend(withdraw(authority, call, running, refusal).await),
+            // It keeps nobody else's from being looked at, and is asked about again.
+            Err(failure) => tracing::error!(session = %running.session, %failure, "a running session cannot be looked at"),
         }
     }
     Ok(SessionsVerdict { withdrawn })
@@ -54,9 +56,16 @@ async fn look(authority: &Authority, call: &BastionCall, running: &RunningSessio
     {
         return Err(RevokedBy::Key(key.to_owned()).refusal().into());
     }
+    if revocations.serials.contains(&certificate.serial) {
+        return Err(RevokedBy::Serial(certificate.serial).refusal().into());
+    }
     let holder = holder_of(authority, &person, evidence).await?;
     let book = authority.rules.load_full();
-    served_target(&book.inventory, &call.bastion, &session.target)?;
+    let target = served_target(&book.inventory, &call.bastion, &session.target)?;
+    if target.mode == Mode::Record && session.certificate.is_none() {
+        let message = format!("{} is recorded now, and this session is not", session.target);
+        return Err(Refusal::new(Reason::WrongMode, message, "connect again").into());
+    }
     let context = book.context(authority.clock.now(), running.peer);
     let (bastion, account) = (&call.bastion.name, running.account.as_ref());
     policy::may_connect(rules(&book, &[]), &holder, &context, &role, &session.target, bastion, account)?;
@@ -88,18 +97,17 @@ fn evidence_of_before(certificate: &Certificate, person: &Person) -> Evidence {
     Evidence::new(Proof::EnrolledKey { fingerprint }, certificate.issued_at)
 }
 
-async fn withdraw(
-    authority: &Authority,
-    call: &BastionCall,
-    running: &RunningSession,
-    refusal: Refusal,
-) -> Result<WithdrawnSession, Failure> {
+/// The log first: what it cannot hold is not withdrawn yet.
+async fn withdraw(authority: &Authority, call: &BastionCall, running: &RunningSession, refusal: Refusal) -> Option<WithdrawnSession> {
     let event = authority.refused(Event::SessionWithdrawn, &refusal).session(running.session).fact("bastion", &call.bastion.name);
     let event = match known(authority, call, running).await {
         Ok((session, certificate, person)) => event.subject(&person.subject).target(&session.target).serial(certificate.serial),
         Err(_) => event,
     };
-    authority.store.commit(Change::None, event.fact("peer", running.peer.to_canonical())).await?;
+    if let Err(error) = authority.store.commit(Change::None, event.fact("peer", running.peer.to_canonical())).await {
+        tracing::error!(session = %running.session, %error, "a withdrawal cannot be logged");
+        return None;
+    }
     tracing::warn!(bastion = %call.bastion.name, session = %running.session, reason = %refusal.reason, "a running session is not permitted any more");
-    Ok(WithdrawnSession { session: running.session, code: refusal.reason.code().to_owned(), message: refusal.message })
+    Some(WithdrawnSession { session: running.session, code: refusal.reason.code().to_owned(), message: refusal.message })
 }

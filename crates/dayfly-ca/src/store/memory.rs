@@ -21,7 +21,7 @@ use dayfly_core::{
     certificate::{KeyId, Revoked},
     identity::{FactorMethod, Subject},
     log_link::Chain,
-    name::{BastionName, DeviceId, HostName},
+    name::{BastionName, DeviceId, HostName, SubjectName},
     rotation::Purpose,
 };
 use std::{
@@ -438,6 +438,10 @@ impl Store for MemoryStore {
 
     fn device<'a>(&'a self, id: &'a DeviceId) -> Answer<'a, Option<DeviceRecord>> {
         now(Ok(self.memory().devices.get(id).cloned()))
+    }
+
+    fn devices_of<'a>(&'a self, owner: &'a SubjectName) -> Answer<'a, Vec<DeviceRecord>> {
+        now(Ok(self.memory().devices.values().filter(|device| device.owner == *owner).cloned().collect()))
     }
 
     fn devices(&self) -> Answer<'_, Vec<DeviceRecord>> {

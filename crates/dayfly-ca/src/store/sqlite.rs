@@ -32,7 +32,7 @@ use dayfly_core::{
     audit::AuditEvent,
     certificate::Revoked,
     identity::{FactorMethod, Subject},
-    name::{BastionName, DeviceId},
+    name::{BastionName, DeviceId, SubjectName},
     rotation::Purpose,
 };
 use readers::Readers;
@@ -162,6 +162,10 @@ impl Store for SqliteStore {
 
     fn device<'a>(&'a self, id: &'a DeviceId) -> Answer<'a, Option<DeviceRecord>> {
         Box::pin(self.readers.look_up(|connection| device::by_id(connection, id)))
+    }
+
+    fn devices_of<'a>(&'a self, owner: &'a SubjectName) -> Answer<'a, Vec<DeviceRecord>> {
+        Box::pin(self.readers.look_up(|connection| device::of_owner(connection, owner)))
     }
 
     fn devices(&self) -> Answer<'_, Vec<DeviceRecord>> {

@@ -103,18 +103,21 @@ async fn enrolled(arguments: &Enroll, context: &Context<'_>) -> Result<(), Failu
         Some(id) => id.clone(),
         None => name_of_this_machine()?,
     };
-    let key = device::new_key(arguments.key.as_deref(), &state)?;
+    let key = device::new_key(arguments.key.as_deref(), &state, &login.url)?;
     let posture = posture::of_this_machine();
     let client = client.on_device(key.signer);
     let asked = DeviceEnrollment { id: id.clone(), posture: posture.clone() };
-    let known = match client.enroll_device(&asked).await {
+    // Before the answer, which may be lost: then the device is one all the same.
+    ThisDevice { url: login.url.clone(), id, key: key.key, told: Some((now(), posture)) }.write(&state)?;
+    let known = match client.enroll_device(&asked).await.map_err(Failure::from) {
         Ok(known) => known,
-        Err(error) => {
-            ThisDevice::forget(&state)?;
-            return Err(error.into());
+        Err(failure) => {
+            if failure.kind == Kind::Refused {
+                ThisDevice::forget(&state, &login.url)?;
+            }
+            return Err(failure);
         }
     };
-    ThisDevice { url: login.url, id, key: key.key, told: Some((now(), posture)) }.write(&state)?;
     Ok(context.output.report(&One { known, this: true })?)
 }
 
@@ -143,7 +146,7 @@ async fn removed(arguments: &Remove, context: &Context<'_>) -> Result<(), Failur
         let (state, login, _) = crate::login::current(&context.home)?;
         let _lock = state.lock(|| waiting(context))?;
         let device = ThisDevice::read(&state, &login.url)?.ok_or_else(no_device)?;
-        ThisDevice::forget(&state)?;
+        ThisDevice::forget(&state, &login.url)?;
         return Ok(context.output.report(&Forgotten { id: device.id })?);
     }
     let connection = context.connect()?;
@@ -153,7 +156,7 @@ async fn removed(arguments: &Remove, context: &Context<'_>) -> Result<(), Failur
     let known = connection.client.remove_device(&NamedDevice { id: id.clone() }).await?;
     let is_this = this == Some(id);
     if is_this {
-        ThisDevice::forget(&connection.state)?;
+        ThisDevice::forget(&connection.state, &connection.login.url)?;
     }
     Ok(context.output.report(&One { known, this: is_this })?)
 }
@@ -176,7 +179,7 @@ fn name_of_this_machine() -> Result<DeviceId, Failure> {
 impl One {
     fn next(&self) -> Option<String> {
         (self.known.state == DeviceState::Waiting)
-            .then(|| format!("have whoever administers the CA run: dayfly-ca device approve {}", self.known.id))
+            .then(|| format!("have whoever administers the CA run: dayfly-ca device approve {} --key {}", self.known.id, self.known.key))
     }
 }
 

@@ -6,7 +6,8 @@ use dayfly_core::{device::Posture, name::DeviceId};
 
 impl Memory {
     pub(super) fn add_device(&mut self, device: DeviceRecord) -> Result<bool, StoreError> {
-        if self.devices.values().any(|known| known.key_fingerprint == device.key_fingerprint) {
+        let is_taken = self.devices.values().any(|known| known.key_fingerprint == device.key_fingerprint);
+        if is_taken || self.sign_ins.contains_key(&device.key_fingerprint) {
             return Err(StoreError::Conflict(Unique::Key));
         }
         super::vacant(&mut self.devices, device.id.clone(), device, Unique::Device)?;

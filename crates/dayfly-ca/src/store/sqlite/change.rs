@@ -76,6 +76,10 @@ fn add_person(connection: &Connection, person: &Person) -> Outcome {
 }
 
 pub(super) fn add_key(connection: &Connection, fingerprint: &str, public_key: &str) -> Outcome {
+    // A key that is signed in speaks for somebody already.
+    if exists(connection, "SELECT 1 FROM sign_in WHERE key_fingerprint = ?1", [fingerprint])? {
+        return Ok(Err(StoreError::Conflict(Unique::Key)));
+    }
     let sql = "INSERT INTO enrolled_key (fingerprint, public_key) VALUES (?1, ?2)";
     insert(connection, sql, params![fingerprint, public_key], || StoreError::Conflict(Unique::Key))
 }

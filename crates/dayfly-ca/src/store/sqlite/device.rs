@@ -8,7 +8,10 @@ use super::{
     query::{many, parsed},
 };
 use crate::store::{StoreError, Unique, device::DeviceRecord};
-use dayfly_core::{device::Posture, name::DeviceId};
+use dayfly_core::{
+    device::Posture,
+    name::{DeviceId, SubjectName},
+};
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
 const DEVICE: &str = "SELECT id, owner, key_fingerprint, public_key, added_at, approved_at, seen_at, posture, disabled
@@ -77,6 +80,10 @@ pub(super) fn by_key(connection: &Connection, key_fingerprint: &str) -> Result<O
 
 pub(super) fn by_id(connection: &Connection, id: &DeviceId) -> Result<Option<DeviceRecord>, StoreError> {
     Ok(many(connection, &format!("{DEVICE} WHERE id = ?1"), [id.as_str()], read)?.pop())
+}
+
+pub(super) fn of_owner(connection: &Connection, owner: &SubjectName) -> Result<Vec<DeviceRecord>, StoreError> {
+    many(connection, &format!("{DEVICE} WHERE owner = ?1 ORDER BY id"), [owner.as_str()], read)
 }
 
 pub(super) fn all(connection: &Connection) -> Result<Vec<DeviceRecord>, StoreError> {
