@@ -153,6 +153,7 @@ fn a_continuous_session_ends_when_policy_says_no_and_another_goes_on() -> Result
     assert_eq!((&ended[0]["reason"], &ended[0]["facts"]["withdrawn"]), (&"policy_forbidden".into(), &"true".into()));
     other.send("still here\n")?;
     other.expect("still here")?;
+    other.send("\u{4}")?;
     other.end()?;
     Ok(())
 }

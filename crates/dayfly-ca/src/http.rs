@@ -54,6 +54,7 @@ use axum::{
 use caller::Kind;
 use dayfly_api::path;
 use dayfly_core::signed_request::CHALLENGE_HEADER;
+pub use problem::no_client;
 use std::{net::IpAddr, sync::Arc};
 
 /// Requests that may fail to prove who sent them, from one address at once and a second from then on; further ones are turned away unread.

@@ -84,6 +84,13 @@ impl IntoResponse for HttpProblem {
     }
 }
 
+/// A trusted proxy names no client: it is set up wrongly, or was made to, and its own address would be taken for the client's.
+pub fn no_client() -> Response {
+    let message = "the proxy in front of the CA does not tell where the call comes from";
+    let refusal = Refusal::new(Reason::BadRequest, message, "have it write X-Forwarded-For, or take it out of [proxies] in ca.toml");
+    HttpProblem::from(refusal).into_response()
+}
+
 /// Nothing at this path.
 pub(super) async fn not_found() -> HttpProblem {
     let remedy = "see /v1/openapi.json for what there is";

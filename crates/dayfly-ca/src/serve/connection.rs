@@ -1,9 +1,12 @@
 //! One connection: handshake, then HTTP/2 or HTTP/1.1, until the peer goes, falls silent, or the CA drains.
 
-use crate::{config::Proxies, http::Peer};
+use crate::{
+    config::Proxies,
+    http::{self, Peer},
+};
 use axum::{Router, body::Body};
 use dayfly_api::path::HEALTH;
-use hyper::{Request, Response, StatusCode, body::Incoming, service::service_fn};
+use hyper::{Request, body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto::Builder,
@@ -85,7 +88,10 @@ pub(super) async fn serve(served: Served, stream: TcpStream, peer: IpAddr, mut d
         async move {
             // A proxy's own check of health is on nobody's behalf.
             let client = client.or_else(|| (request.uri().path() == HEALTH).then_some(peer));
-            let Some(client) = client else { return Ok(nobodys()) };
+            let Some(client) = client else {
+                tracing::warn!(%peer, "a proxy of [proxies] forwarded_for_from names no client");
+                return Ok(http::no_client());
+            };
             request.extensions_mut().insert(Peer(client));
             let response = router.oneshot(request.map(Body::new)).await;
             drop(busy);
@@ -114,14 +120,6 @@ pub(super) async fn serve(served: Served, stream: TcpStream, peer: IpAddr, mut d
     if let Err(error) = ended {
         tracing::debug!(%peer, error, "the connection ended");
     }
-}
-
-/// A trusted proxy that names no client is set up wrongly, or was made to: its own address would be taken for the client's.
-fn nobodys() -> Response<Body> {
-    tracing::warn!("a proxy of [proxies] forwarded_for_from sends no X-Forwarded-For with a client's address");
-    let mut response = Response::new(Body::from("X-Forwarded-For names no client\n"));
-    *response.status_mut() = StatusCode::BAD_REQUEST;
-    response
 }
 
 /// Comes about when the CA drains.

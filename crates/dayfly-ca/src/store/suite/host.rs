@@ -1,8 +1,8 @@
 //! What every store must do for hosts.
 
-use super::{add, commit, conflict, furnish, verified_rows};
+use super::{add, commit, conflict, furnish, person, verified_rows};
 use crate::store::{
-    Change, Store, StoreError, Unique,
+    Change, Person, Store, StoreError, Unique,
     host::{Host, HostCertificateHeld, HostCertificateNote, HostKey, HostReportNote, HostToken},
 };
 use dayfly_core::{audit::Event, name::HostName};
@@ -66,11 +66,17 @@ pub(crate) async fn a_hosts_key_is_nobody_elses_until_it_is_given_up(store: &dyn
     assert!(store.host_by_key("SHA256:h").await.unwrap().is_some(), "the key stays good until another is enrolled");
     add(store, enroll("db1", 5, "new")).await;
     assert_eq!(store.host_by_key("SHA256:h").await.unwrap(), None);
+    // Also where somebody is known without a key.
+    add(store, Change::AddPerson(Person { key: None, ..person("mallory", "m") })).await;
+    add(store, Change::IssueHostToken { host: db1.clone(), token: token(7) }).await;
+    add(store, enroll("db1", 7, "newest")).await;
     add(store, enroll("db2", 2, "h")).await;
+    add(store, Change::IssueHostToken { host: db1.clone(), token: token(8) }).await;
+    add(store, enroll("db1", 8, "new")).await;
 
     add(store, Change::DisableHost(db1.clone())).await;
     assert!(store.host_by_key("SHA256:new").await.unwrap().unwrap().disabled);
-    assert_eq!(conflict(store, enroll("db1", 5, "newer")).await, Unique::HostToken);
+    assert_eq!(conflict(store, enroll("db1", 8, "newer")).await, Unique::HostToken);
     add(store, Change::IssueHostToken { host: db1, token: token(6) }).await;
     assert_eq!(store.host_by_key("SHA256:new").await.unwrap(), None, "a disabled host's key does not come back");
     let nobody = commit(store, Change::DisableHost("db9".parse().unwrap()), Event::HostDisabled).await;
