@@ -137,6 +137,11 @@ impl Ceremonies {
         let (completed, refusals) = match redeemed {
             Ok(Redeemed::Pending) => return Ok(CeremonyState::Pending { poll_seconds: POLL }),
             Ok(Redeemed::Answer(answer, asker, at)) => match *answer {
+                Answer::Added(Credential { ref subject, .. }) | Answer::Proven(FactorUsed { ref subject, .. })
+                    if subject != call.subject() =>
+                {
+                    (Err(browser::unknown().into()), &self.proven)
+                }
                 Answer::Added(credential) => (add(authority, call, credential, &asker).await, &self.added),
                 Answer::Proven(used) => (prove(authority, call, FactorUsed { at, ..used }, &asker).await, &self.proven),
             },

@@ -157,7 +157,7 @@ impl<E: Errand> Transactions<E> {
         let now = transaction.asker.began_at;
         table.forget(now);
         table.make_room(transaction.asker.address);
-        transaction.errand.person().into_iter().for_each(|person| table.make_room_of(person));
+        transaction.errand.person().into_iter().for_each(|person| table.make_room_of(person, &transaction.asker.key_fingerprint));
         if table.by_id.len() >= MOST {
             return Err(E::WORDS.crowded());
         }
@@ -247,12 +247,17 @@ impl<E: Errand> Table<E> {
         }
     }
 
-    fn make_room_of(&mut self, person: &Subject) {
+    /// Those of the key that asks make room first, and what was answered last: one of somebody's keys that is in other hands keeps them from nothing.
+    fn make_room_of(&mut self, person: &Subject, key_fingerprint: &str) {
         let own = || self.by_id.iter().filter(|(_, transaction)| transaction.errand.person() == Some(person));
+        let order = |transaction: &Transaction<E>| {
+            let is_answered = matches!(transaction.stage, Stage::Proven { .. });
+            (transaction.asker.key_fingerprint != key_fingerprint, is_answered, transaction.ends_at)
+        };
         if own().count() >= MOST_OF_ONE_PERSON
-            && let Some(oldest) = own().min_by_key(|(_, transaction)| transaction.ends_at).map(|(id, _)| id.clone())
+            && let Some(first) = own().min_by_key(|(_, transaction)| order(transaction)).map(|(id, _)| id.clone())
         {
-            self.by_id.remove(&oldest);
+            self.by_id.remove(&first);
         }
     }
 
@@ -313,5 +318,18 @@ mod tests {
         let is_there = |id: &str| all.with(id, 100, |_| Ok(())).is_ok();
         assert!(is_there(&bob) && !is_there(&first) && others.iter().all(|id| is_there(id)));
         assert_eq!(others.len(), MOST_OF_ONE_PERSON);
+    }
+
+    #[test]
+    fn row_22_a_key_in_other_hands_uses_up_its_own_ceremonies_only() {
+        let all = Transactions::default();
+        let begin = |key: &str, at| {
+            let waiting = waiting("192.0.2.1", at);
+            let asker = Asker { key_fingerprint: key.to_owned(), ..waiting.asker };
+            all.begin(Transaction { errand: Nothing(Some("alice".parse().unwrap())), asker, ..waiting }).unwrap().0
+        };
+        let own = begin("SHA256:own", 0);
+        (1..40).for_each(|at| drop(begin("SHA256:stolen", at)));
+        assert!(all.with(&own, 100, |_| Ok(())).is_ok(), "the owner's goes on");
     }
 }

@@ -62,11 +62,17 @@ impl Ceremonies {
         if self.forms.fits(browser, form) { Ok(()) } else { Err(unknown()) }
     }
 
-    /// The page of a ceremony whose tool is on the browser's machine. The browser that looks last is the one that it is for.
+    /// The page of a ceremony whose tool is on the browser's machine. The browser that looks last is the one that it is for, and where something is added the
+    /// first.
     pub async fn open(&self, authority: &Authority, id: &str, browser: &str) -> Result<Page, Failure> {
         let now = authority.clock.unix_seconds();
         let found = self.transactions.with(id, now, |transaction| {
             if !matches!((&transaction.way, &transaction.stage), (Way::Loopback { .. }, Stage::Waiting)) {
+                return Err(unknown());
+            }
+            // One that adds stays with the browser that looked first: whoever reads its address elsewhere adds nothing of their own.
+            let is_anothers = transaction.browser.as_ref().is_some_and(|first| !first.fits(browser));
+            if is_anothers && matches!(transaction.errand.purpose, Purpose::Add(_)) {
                 return Err(unknown());
             }
             (transaction.browser, transaction.errand.round) = (Some(Hashed::of(browser)), None);
@@ -249,6 +255,6 @@ fn found(transaction: &Transaction<Ceremony>) -> Found {
     Found { asker: transaction.asker.clone(), subject: subject.clone(), purpose: purpose.clone() }
 }
 
-fn unknown() -> Refusal {
+pub(super) fn unknown() -> Refusal {
     Ceremony::WORDS.unknown()
 }

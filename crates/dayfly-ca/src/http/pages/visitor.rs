@@ -4,7 +4,7 @@ use super::{document, html, html::Markup};
 use crate::by_browser::secret;
 use axum::{
     extract::{FromRequest, FromRequestParts, Request},
-    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use dayfly_core::reason::{Reason, Refusal};
@@ -63,7 +63,8 @@ impl<S: Sync> FromRequestParts<S> for Visitor {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         Ok(match known(&parts.headers) {
             Some(name) => Self { name, is_new: false },
-            None => Self { name: secret::token(), is_new: true },
+            // A form that another site sends comes without the cookie, and takes none away.
+            None => Self { name: secret::token(), is_new: parts.method == Method::GET },
         })
     }
 }

@@ -181,6 +181,17 @@ async fn row_17_a_ceremony_is_for_one_browser_and_one_key_and_for_ten_minutes() 
 }
 
 #[tokio::test]
+async fn row_17_who_reads_the_address_of_a_page_adds_nothing_of_their_own() {
+    let ca = Installation::new();
+    let started = ca.begin_ceremony(CeremonyPurpose::Add { name: None }, ALICE).await;
+    let (mut own, mut anothers) = (Browser::new(), Browser::new());
+    let (page, form) = (own.get(&ca, &started.page).await, "id=\"reason\"");
+    assert!(!text(&page).contains(form) && !text(&own.get(&ca, &started.page).await).contains(form), "looking again is well");
+    assert_eq!(reason(&anothers.get(&ca, &started.page).await), "ceremony_unknown");
+    assert!(!text(&own.get(&ca, &started.page).await).contains(form), "and the owner goes on");
+}
+
+#[tokio::test]
 async fn row_22_of_one_persons_ceremonies_the_oldest_gives_way() {
     let (ca, _) = with_passkey().await;
     let first = ca.begin_ceremony(CeremonyPurpose::Prove, ALICE).await;
