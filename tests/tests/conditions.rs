@@ -49,6 +49,13 @@ fn a_no_says_what_is_missing_and_a_session_is_judged_by_where_it_comes_from() ->
     let stack = stack()?;
     let alice = Client::new(&stack, "ALICE")?;
 
+    let targets: Value = serde_json::from_str(&alice.dayfly(&["--json", "targets"])?.success()?)?;
+    let db1 = targets["targets"].as_array().into_iter().flatten().find(|target| target["name"] == "db1").context("db1 is reached")?;
+    assert_eq!(db1["mode"], "record", "{db1}");
+    assert!(alice.dayfly(&["targets"])?.success()?.lines().any(|line| line.starts_with("db1 ")));
+    let bobs = Client::new(&stack, "BOB")?.dayfly(&["targets"])?.success()?;
+    assert!(bobs.contains("You may reach no target"), "{bobs}");
+
     let careful = why(&alice, "careful")?;
     assert_eq!((&careful["decision"], &careful["missing"][0]), (&"missing".into(), &"second_factor".into()), "{careful}");
     assert_eq!(careful["targets"][0]["policies"][0]["condition"], "context has second_factor");

@@ -13,6 +13,7 @@ mod reference;
 mod roles;
 mod sessions;
 mod ssh_config;
+mod targets;
 mod whoami;
 mod why;
 
@@ -31,6 +32,8 @@ pub enum Command {
     Whoami,
     /// List the roles that you may ask for
     Roles,
+    /// List the targets that you may reach now: by which roles, as whom, through which bastions
+    Targets,
     /// Ask what the CA would answer you now, by which policies and facts, and what would change it. Nothing is issued
     Why(why::Arguments),
     /// Enrol and prove a second factor
@@ -90,6 +93,7 @@ pub async fn run(command: Command, context: &Context<'_>) -> Result<ExitCode, Fa
         Command::Logout(arguments) => logout::run(&arguments, context).await?,
         Command::Whoami => whoami::run(context).await?,
         Command::Roles => roles::run(context).await?,
+        Command::Targets => targets::run(context).await?,
         Command::Why(arguments) => why::run(arguments, context).await?,
         Command::Factor(command) => factor::run(command, context).await?,
         Command::Device(command) => device::run(command, context).await?,
