@@ -69,7 +69,10 @@ impl Caller {
     /// A signed call that answers with JSON.
     pub(crate) async fn call<T: DeserializeOwned>(&self, method: Method, path: &str, body: Body<'_>) -> Result<T, ClientError> {
         match self.attempt(&method, path, &body).await {
-            Err(error) if error.code() == Some(Reason::BadChallenge.code()) => self.attempt(&method, path, &body).await,
+            Err(error) if error.code() == Some(Reason::BadChallenge.code()) => {
+                self.keep_newest_challenge();
+                self.attempt(&method, path, &body).await
+            }
             answer => answer,
         }
     }
@@ -154,6 +157,13 @@ impl Caller {
         None
     }
 
+    /// Of several that a CA gave which has been started anew since, none is good; the one that came with its refusal is.
+    fn keep_newest_challenge(&self) {
+        let mut spare = self.challenges.lock().unwrap_or_else(PoisonError::into_inner);
+        let older = spare.len().saturating_sub(1);
+        spare.drain(..older);
+    }
+
     fn keep_challenge(&self, response: &Response) {
         let Some(challenge) = response.headers().get(CHALLENGE_HEADER).and_then(|value| value.to_str().ok()) else { return };
         let mut spare = self.challenges.lock().unwrap_or_else(PoisonError::into_inner);
@@ -222,4 +232,30 @@ fn sshsig_bytes(sshsig: &ssh_key::SshSig) -> Result<Vec<u8>, ClientError> {
     ssh_encoding::Encode::encode(sshsig, &mut bytes)
         .map_err(|error| ClientError::Signer(SignerError { key: "request".to_owned(), cause: error.to_string() }))?;
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::KeySigner;
+    use dayfly_core::signer::SeedSigner;
+
+    #[test]
+    fn of_challenges_that_turn_out_stale_the_newest_is_kept() {
+        let now = Instant::now();
+        let spare = ["before", "before too", "came with the refusal"].map(|challenge| (challenge.to_owned(), now));
+        let caller = Caller {
+            http: reqwest::Client::new(),
+            origin: "https://ca.example".to_owned(),
+            purpose: Purpose::Person,
+            signer: Arc::new(KeySigner::new(SeedSigner::new(1).private_key().clone())),
+            device: None,
+            challenges: Mutex::new(spare.into()),
+        };
+        caller.keep_newest_challenge();
+        assert_eq!(caller.spare_challenge().as_deref(), Some("came with the refusal"));
+        assert_eq!(caller.spare_challenge(), None);
+        caller.keep_newest_challenge();
+    }
 }
