@@ -64,7 +64,8 @@ impl ThisDevice {
     pub fn signer(&self) -> Result<Arc<dyn RequestSigner>, Failure> {
         match Identity::open(&self.key) {
             Ok(identity) => Ok(identity.signer),
-            Err(error) => Err(Failure::new(Kind::NotLoggedIn, format!("the key of this device, {}, cannot be used", self.id))
+            // Not "nobody is logged in": a logout would forget a sign-in that goes on.
+            Err(error) => Err(Failure::new(Kind::Failed, format!("the key of this device, {}, cannot be used", self.id))
                 .because(error)
                 .remedy("bring it back (ssh-add FILE, if an agent held it), or go on without: dayfly device remove --here")),
         }
@@ -145,6 +146,7 @@ mod tests {
         device.signer().unwrap();
         ThisDevice::forget(&state, "https://ca.example").unwrap();
         assert_eq!(ThisDevice::read(&state, "https://ca.example").unwrap(), None);
-        assert!(device.signer().is_err_and(|failure| failure.remedy.unwrap().contains("dayfly device remove --here")));
+        let lost = device.signer().err().unwrap();
+        assert!(lost.kind == Kind::Failed && lost.remedy.unwrap().contains("dayfly device remove --here"));
     }
 }

@@ -56,6 +56,8 @@ async fn row_21_a_device_signs_this_very_request_as_a_device() {
         // Another key than the device's fits what it did not sign as little as none does.
         assert_eq!((answer.status, answer.code()), (StatusCode::UNAUTHORIZED, "bad_signature".to_owned()));
     }
+    let one_key = send(&ca, ENROLL, |challenge| device_signature(ENROLL, ALICE, challenge, |request| request)).await;
+    assert_eq!(one_key.code(), "bad_signature", "one key is not two");
     for garbage in ["", "AAAA", "%"] {
         assert_eq!(send(&ca, ENROLL, |_| garbage.to_owned()).await.code(), "bad_signature", "{garbage:?}");
     }

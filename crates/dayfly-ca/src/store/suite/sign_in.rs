@@ -3,6 +3,7 @@
 use super::{ENDS_AT, add, certificate, commit, conflict, furnish, subject};
 use crate::store::{
     Change, Store, StoreError, Unique,
+    device::DeviceRecord,
     sign_in::{Holder, NewSignIn, ProviderAccount, SignIn, SignInBy},
 };
 use dayfly_core::audit::Event;
@@ -44,6 +45,18 @@ pub(crate) async fn a_sign_in_makes_its_holder_known_and_ends_once(store: &dyn S
     assert_eq!(store.sign_in_by_key("SHA256:k1").await.unwrap(), Some(sign_in("corp.a", "k1")));
     assert_eq!(store.sign_in_by_key("SHA256:a").await.unwrap(), None, "an enrolled key is no sign-in");
     assert_eq!(store.person_by_key("SHA256:k1").await.unwrap(), None, "and the other way round");
+    let device = DeviceRecord {
+        id: "laptop".parse().unwrap(),
+        owner: "alice".parse().unwrap(),
+        key_fingerprint: "SHA256:k1".to_owned(),
+        public_key: "ssh-ed25519 k1".to_owned(),
+        added_at: 1,
+        approved_at: None,
+        seen_at: 1,
+        posture: Default::default(),
+        disabled: false,
+    };
+    assert_eq!(conflict(store, Change::AddDevice(Box::new(device))).await, Unique::Key, "a key that is signed in is no device's");
     // What the provider says now counts, and what it said before does not.
     add(store, by_person("corp.a", "k2", account("a"), &["web"])).await;
     let groups = store.person(&subject("corp.a")).await.unwrap().unwrap().groups;

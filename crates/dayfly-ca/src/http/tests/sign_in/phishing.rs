@@ -151,6 +151,9 @@ async fn row_17_forms_of_others_do_nothing() {
         let answer = victim.post(&ca, &format!("/sign-in/{}", started.id), &[("form", form), ("provider", "corp")]).await;
         assert_eq!(reason(&answer), "sign_in_unknown", "{form}");
     }
+    // Another site's form comes without the cookie, and must not put another in its place.
+    let without = Browser::at(ELSEWHERE).post(&ca, "/sign-in", &[("form", "x"), ("code", &code)]).await;
+    assert!(reason(&without) == "sign_in_unknown" && !without.headers.contains_key("set-cookie"));
     // A sign-in with a code has no page of its own, and a page that another browser was given is not this one's.
     assert_eq!(reason(&attacker.get(&ca, &format!("/sign-in/{}", started.id)).await), "sign_in_unknown");
     let form = hidden(&attacker.get(&ca, "/sign-in").await);
