@@ -70,7 +70,7 @@ const IMPORTS: &[ImportRule] = &[
     ImportRule {
         paths: &["russh"],
         within: EVERYWHERE,
-        except: &["crates/dayfly-bastion/", "tests/"],
+        except: &["crates/dayfly-bastion/", "tests/", "benches/src/bin/crowd/"],
         reason: "only the bastion speaks SSH on the wire",
     },
     ImportRule {

@@ -24,18 +24,35 @@ try {
         asked = await page.textContent("main");
         await page.click("button[name=provider]");
     }
-    await page.fill("input[name=login]", login);
-    await page.fill("input[name=password]", "anything");
-    await page.click("button[type=submit]");
-    // The provider asks for consent, once.
-    await page.waitForSelector("text=/Authorize|Continue|signed in|Signed in|Not signed in/");
-    const consent = page.locator("button[type=submit]");
-    if (page.url().includes("/interaction/") && (await consent.count()) > 0) {
-        await consent.first().click();
-    }
+    await page.waitForSelector("input[name=password]");
+    await ((await page.locator("input[name=username]").count()) > 0 ? at_glewlwyd(page) : at_oidc_provider(page));
     await page.waitForURL((url) => url.pathname === "/sign-in" || url.pathname === "/oidc/callback");
     await page.waitForLoadState();
     console.log(JSON.stringify({ url: page.url().split("?")[0], text: await page.textContent("body"), asked, complaints }));
 } finally {
     await browser.close();
+}
+
+async function at_oidc_provider(page) {
+    await page.fill("input[name=login]", login);
+    await page.fill("input[name=password]", "anything");
+    await page.click("button[type=submit]");
+    // It asks for consent, once.
+    await page.waitForSelector("text=/Authorize|Continue|signed in|Signed in|Not signed in/");
+    const consent = page.locator("button[type=submit]");
+    if (page.url().includes("/interaction/") && (await consent.count()) > 0) {
+        await consent.first().click();
+    }
+}
+
+async function at_glewlwyd(page) {
+    await page.fill("input[name=username]", login);
+    await page.fill("input[name=password]", "anything");
+    await page.click("button[type=submit]");
+    await page.waitForSelector("text=Grant access");
+    for (const scope of ["profile", "email", "groups"]) {
+        await page.check(`#grant-${scope}`);
+    }
+    await page.click("button:text('Grant access')");
+    await page.click("button:text('Continue'):enabled");
 }

@@ -29,7 +29,11 @@ struct World {
 impl World {
     /// `None` where provider or browser cannot be had.
     fn new(algorithm: &str) -> Result<Option<Self>> {
-        let (Some(mut provider), Some(chromium)) = (Provider::start()?, Chromium::find()?) else { return Ok(None) };
+        Self::with(Provider::certified()?, algorithm)
+    }
+
+    fn with(provider: Option<Provider>, algorithm: &str) -> Result<Option<Self>> {
+        let (Some(mut provider), Some(chromium)) = (provider, Chromium::find()?) else { return Ok(None) };
         let stack = Stack::own_with(&["--provider", &provider.argument()])?;
         provider.serve(stack.get("DAYFLY_OIDC_CALLBACK")?, algorithm)?;
         Ok(Some(Self { stack, chromium, _provider: provider }))
@@ -127,6 +131,30 @@ fn row_17_somebody_signs_in_with_chromium_gets_a_certificate_and_logs_in() -> Re
     let names: Vec<&str> = events.iter().filter_map(|row| row["event"].as_str()).collect();
     assert_eq!(names[..4], ["signin.proven", "signin.completed", "certificate.intended", "certificate.issued"]);
     assert!(names.contains(&"session.started") && names.contains(&"signin.ended"), "{names:?}");
+    Ok(())
+}
+
+#[test]
+fn somebody_signs_in_at_a_provider_that_others_wrote() -> Result<()> {
+    let Some(World { stack, chromium, .. }) = &World::with(Provider::glewlwyd()?, "ES256")? else { return Ok(()) };
+    let person = Person::new(stack)?;
+    let login = person.login(&["--no-browser"], |page, _| {
+        let seen = chromium.sign_in(page, "dora", None)?;
+        ensure!(seen.text.contains("You are signed in"), "{seen:?}");
+        Ok(())
+    })?;
+    // Its subjects are no names, and not what people call themselves there.
+    let subject = login["subject"].as_str().context("no subject")?;
+    assert!(subject.starts_with("idp.") && subject != "idp.dora", "{login}");
+    assert_eq!(login["groups"], json!(["dba", "people"]));
+    let out = person.place.path().join("db1").display().to_string();
+    run(&mut person.dayfly(&["cert", "db-admin", "--target", "db1", "--out", &out])?, b"")?.success()?;
+    let ended = run(&mut person.dayfly(&["--json", "logout"])?, b"")?.success()?;
+    assert!(ended.contains("/api/oidc/end_session?client_id=dayfly"), "{ended}");
+    let proven = Client::carol(stack)?.log(|row| row["event"] == "signin.proven")?;
+    let facts = proven.first().context("the sign-in is in the log")?;
+    // It does not say whether it has verified the address, so that the name is shown.
+    assert_eq!(facts["facts"]["shown"], "Dora", "{facts}");
     Ok(())
 }
 

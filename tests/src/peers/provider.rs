@@ -1,4 +1,4 @@
-//! A certified OpenID Connect provider, and a person with a browser that is not ours.
+//! OpenID Connect providers, and a person with a browser, none of them ours.
 
 use super::peer;
 use crate::command::run;
@@ -10,11 +10,12 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
 };
+use tempfile::TempDir;
 
-/// The secret of the provider's one client, `dayfly`.
+/// The secret of a provider's one client, `dayfly`: with spaces, which providers read differently.
 const SECRET: &str = "correct horse battery staple";
 
-/// npm's `oidc-provider` on a port of its own.
+/// A provider on a port of its own.
 #[derive(Debug)]
 pub struct Provider {
     /// Its issuer URL.
@@ -22,20 +23,32 @@ pub struct Provider {
     process: Child,
     stdin: ChildStdin,
     stdout: BufReader<ChildStdout>,
+    _place: TempDir,
 }
 
 impl Provider {
-    /// Starts one. `None` where it cannot be had.
-    pub fn start() -> Result<Option<Self>> {
+    /// npm's `oidc-provider`, which is certified. `None` where it cannot be had.
+    pub fn certified() -> Result<Option<Self>> {
         let Some(modules) = peer("node")? else { return Ok(None) };
+        Self::start("provider.mjs", "DAYFLY_NODE_MODULES", &modules).map(Some)
+    }
+
+    /// Debian's Glewlwyd, which others wrote in another language. `None` where it cannot be had.
+    pub fn glewlwyd() -> Result<Option<Self>> {
+        let Some(unpacked) = peer("glewlwyd")? else { return Ok(None) };
+        Self::start("glewlwyd.mjs", "DAYFLY_GLEWLWYD", &unpacked).map(Some)
+    }
+
+    fn start(name: &str, needs: &str, peer: &Path) -> Result<Self> {
+        let place = tempfile::Builder::new().prefix("dayfly-provider").tempdir()?;
         let mut command = Command::new("node");
-        command.arg(program("provider.mjs")).env("DAYFLY_NODE_MODULES", modules);
+        command.arg(program(name)).arg(place.path()).env(needs, peer);
         let mut process =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().context("cannot start node")?;
         let stdin = process.stdin.take().context("no input")?;
         let mut stdout = BufReader::new(process.stdout.take().context("no output")?);
         let issuer = line(&mut stdout)?;
-        Ok(Some(Self { issuer, process, stdin, stdout }))
+        Ok(Self { issuer, process, stdin, stdout, _place: place })
     }
 
     /// What `scripts/stack up --provider` is told.

@@ -14,7 +14,7 @@ use dayfly_core::{
 use openidconnect::{
     AuthType, AuthUrl, AuthorizationCode, ClientId, ClientSecret, CsrfToken, IssuerUrl, JsonWebKeySet, Nonce, OAuth2TokenResponse,
     PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RequestTokenError, Scope, TokenUrl,
-    core::{CoreAuthenticationFlow, CoreClient},
+    core::{CoreAuthenticationFlow, CoreClient, CoreErrorResponseType},
 };
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -169,7 +169,7 @@ impl Provider {
         let mut client = self.client(metadata)?.set_token_uri(TokenUrl::from_url(place));
         let methods = metadata.token_endpoint_auth_methods_supported.as_deref().unwrap_or_default();
         let takes = |method: &str| methods.iter().any(|known| known == method);
-        if takes("client_secret_post") && !takes("client_secret_basic") {
+        if takes("client_secret_post") && (!takes("client_secret_basic") || self.has_ambiguous_secret()) {
             client = client.set_auth_type(AuthType::RequestBody);
         }
         let request = client.exchange_code(AuthorizationCode::new(code.to_owned()));
@@ -178,7 +178,7 @@ impl Provider {
         let answer = request.request_async(web).await.map_err(|error| match error {
             RequestTokenError::Request(error) => self.unavailable(&WebError::to_string(&error)),
             // The provider's own words stay out: they may repeat what it was sent.
-            RequestTokenError::ServerResponse(_) => self.bad_token("it does not take the code"),
+            RequestTokenError::ServerResponse(answer) => self.bad_token(&format!("it does not take the code ({})", known(answer.error()))),
             RequestTokenError::Parse(..) | RequestTokenError::Other(_) => self.bad_token("its answer to the code cannot be read"),
         })?;
         let id_token = answer.extra_fields().id_token().ok_or_else(|| self.bad_token("its answer has no ID token"))?;
@@ -204,6 +204,12 @@ impl Provider {
         // What is signed comes first.
         more.extend(said);
         Ok(more)
+    }
+
+    /// Whether the secret looks otherwise once it is encoded for HTTP Basic (RFC 6749 § 2.3.1), which some providers forget to undo.
+    fn has_ambiguous_secret(&self) -> bool {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+        self.secret.as_ref().is_some_and(|secret| !secret.secret().bytes().all(is_plain))
     }
 
     fn client(&self, metadata: &Metadata) -> Result<CoreClient, Refusal> {
@@ -232,5 +238,13 @@ impl Provider {
     fn bad_token(&self, cause: &str) -> Refusal {
         let message = format!("the answer of the provider {} is not taken: {cause}", self.settings.name);
         Refusal::new(Reason::BadToken, message, "sign in again: dayfly login; if it lasts, tell whoever administers the CA")
+    }
+}
+
+/// Why a code is not taken, if the provider says so in a word that it could not have made up (RFC 6749 § 5.2).
+fn known(error: &CoreErrorResponseType) -> &str {
+    match error {
+        CoreErrorResponseType::Extension(_) => "it does not say why",
+        known => known.as_ref(),
     }
 }
