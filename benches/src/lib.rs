@@ -2,6 +2,7 @@
 
 pub mod custody;
 pub mod device;
+pub mod process;
 pub mod raw;
 pub mod reference;
 

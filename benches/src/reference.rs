@@ -46,9 +46,14 @@ impl Reference {
         &self.config
     }
 
-    /// The process ids of the jump host's listener and the target's.
+    /// The process id of the jump host's listener.
     pub fn jump_pid(&self) -> u32 {
         self.jump.id()
+    }
+
+    /// The process id of the target's listener.
+    pub fn target_pid(&self) -> u32 {
+        self.target.id()
     }
 }
 
