@@ -154,6 +154,19 @@ impl Connection {
         let snapshot = self.bastion.snapshot();
         snapshot.verifier().user(certificate, self.bastion.clock.unix_seconds(), self.address())
     }
+
+    /// Verifies the certificate that `person` logged in with once more, now that something is opened.
+    pub fn verify_again(&self, person: &Person) -> Result<VerifiedCertificate, Refusal> {
+        self.verify(&person.certificate).map_err(|refusal| match refusal.reason {
+            // Somebody who shares a connection may well have a newer one, and would look for the mistake in it.
+            Reason::Expired => Refusal::new(
+                Reason::Expired,
+                refusal.message,
+                "get a new certificate: dayfly cert; if you have one, this connection was opened with an older one: ssh -S none opens another",
+            ),
+            _ => refusal,
+        })
+    }
 }
 
 /// The inner login must be the outer's: same person, same key.

@@ -143,7 +143,7 @@ impl Connection {
     }
 
     fn ask(&self, person: &Person, target: Target, account: Option<&AccountName>) -> Result<Ask, Refusal> {
-        let verified = self.verify(&person.certificate)?;
+        let verified = self.verify_again(person)?;
         let admission = admit(&verified, &target, account)?;
         Ok(Ask {
             session: Uuid::now_v7(),

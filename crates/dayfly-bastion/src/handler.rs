@@ -3,9 +3,11 @@
 
 mod attempts;
 mod channels;
+mod expiry;
 mod login_watch;
 
 use crate::{
+    busy::Busy,
     connection::{Connection, Entrance, Login, Person, Verdict},
     flow::{Lane, Pressure, queue::Overflow},
     inner, passthrough,
@@ -24,6 +26,7 @@ use dayfly_core::{
     reason::{Reason, Refusal},
     target::{Mode, Target},
 };
+use expiry::Expiry;
 pub use login_watch::{LoginWatch, Tried, Tries};
 use russh::{
     Channel, ChannelId, Pty, Sig,
@@ -66,6 +69,9 @@ pub struct ClientHandler {
     /// Told once somebody is logged in.
     logged_in: Option<oneshot::Sender<()>>,
     channels: Channels,
+    /// What runs over the connection.
+    busy: Busy,
+    expiry: Option<Expiry>,
     pressure: Arc<Pressure>,
 }
 
@@ -83,6 +89,8 @@ impl ClientHandler {
             login: None,
             logged_in: Some(sender),
             channels: Channels::new(pressure.clone()),
+            busy: Busy::default(),
+            expiry: None,
             pressure,
         };
         (handler, LoginWatch { logged_in: receiver, tried: tries })
@@ -227,12 +235,13 @@ impl Handler for ClientHandler {
     }
 
     /// Who is only to be told why they get nothing does not count as logged in: the grace is time enough for that.
-    async fn auth_succeeded(&mut self, _: &mut Session) -> Result<(), ClientError> {
-        if matches!(self.login, Some(Login::Person(_)))
-            && let Some(logged_in) = self.logged_in.take()
-        {
+    async fn auth_succeeded(&mut self, session: &mut Session) -> Result<(), ClientError> {
+        let Some(Login::Person(person)) = &self.login else { return Ok(()) };
+        if let Some(logged_in) = self.logged_in.take() {
             let _ = logged_in.send(());
         }
+        let now = self.connection.bastion.clock.unix_seconds();
+        self.expiry = Some(Expiry::watch(person, now, session.handle(), self.busy.clone()));
         Ok(())
     }
 
@@ -258,7 +267,8 @@ impl Handler for ClientHandler {
         // The reading half would hold up the whole connection: bytes come by the callbacks below.
         let (_, writer) = channel.split();
         let queue = self.channels.open(id);
-        let control = recorded::open(self.connection.clone(), ask, reply, recorded::Client::new(writer, session.handle(), queue));
+        let control =
+            recorded::open(self.connection.clone(), ask, reply, recorded::Client::new(writer, session.handle(), queue, self.busy.token()));
         self.channels.set_session(id, control);
         Ok(())
     }
@@ -284,18 +294,20 @@ impl Handler for ClientHandler {
         let id = channel.id();
         let (_, writer) = channel.split();
         let queue = self.channels.open(id);
-        let connection = self.connection.clone();
+        let (connection, under_way) = (self.connection.clone(), self.busy.token());
         match way {
             Onwards::Target(target) if target.mode == Mode::Record => {
-                tokio::spawn(inner::answer(connection, person, target.name, reply, writer, queue).in_current_span());
+                let answered = inner::answer(connection, person, target.name, reply, writer, queue);
+                tokio::spawn(under_way.during(answered).in_current_span());
             }
             Onwards::Target(target) => {
                 let span = connection.session_span();
-                tokio::spawn(passthrough::run(connection, person, target, reply, writer, queue).instrument(span));
+                let carried = passthrough::run(connection, person, target, reply, writer, queue);
+                tokio::spawn(under_way.during(carried).instrument(span));
             }
             Onwards::From(destination) => {
                 let ask = recorded::Request::Forward(self.entrance.clone(), person, destination);
-                let control = recorded::open(connection, ask, reply, recorded::Client::new(writer, session.handle(), queue));
+                let control = recorded::open(connection, ask, reply, recorded::Client::new(writer, session.handle(), queue, under_way));
                 self.channels.set_session(id, control);
             }
         }

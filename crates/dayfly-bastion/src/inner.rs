@@ -51,7 +51,7 @@ pub async fn answer(
 /// Whether the channel may be opened at all, and with what to answer in it. What is refused is reported.
 async fn prepare(connection: &Connection, outer: &Person, target: &TargetName) -> Result<Arc<Config>, Refusal> {
     // A certificate that has expired since its login opens nothing more, whatever the inner one would say.
-    let outcome = match connection.verify(&outer.certificate) {
+    let outcome = match connection.verify_again(outer) {
         Ok(_) => connection.bastion.inner_hosts.config(target).await,
         Err(refusal) => Err(refusal),
     };

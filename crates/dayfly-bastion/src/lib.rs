@@ -6,7 +6,7 @@
 //! |---|---|
 //! | [`args`], [`commands`], [`config`], [`trace`] | the program: what it is told, and what it prints |
 //! | [`assemble`], [`run`] | the one place that names concrete adapters; the process and its signals |
-//! | [`listener`], [`transport`], [`serving`], [`life`] | connections: accepted, limited, penalised, cut |
+//! | [`listener`], [`transport`], [`serving`], [`life`], [`busy`] | connections: accepted, limited, penalised, cut |
 //! | [`settings`], [`service`] | what SIGHUP reads anew; what systemd is told |
 //! | [`live`] | the sessions that run: how many there may be, and how each is reached |
 //! | [`continuous`] | asks the CA whether sessions may go on, where their role says so |
@@ -33,6 +33,7 @@ pub mod args;
 pub mod assemble;
 pub mod authority;
 pub mod bastion;
+pub mod busy;
 pub mod clock;
 pub mod commands;
 pub mod config;

@@ -1,11 +1,12 @@
 //! The bastion's life: sessions hold on to it, so that it ends after they are sealed, and learn from it that they must end.
 
+use crate::busy::{Busy, Token};
 use tokio::sync::watch;
 
 /// What sessions hold, and watch.
 #[derive(Debug, Clone)]
 pub struct Life {
-    sessions: watch::Sender<usize>,
+    sessions: Busy,
     stage: watch::Sender<Stage>,
 }
 
@@ -22,15 +23,14 @@ enum Stage {
 
 impl Default for Life {
     fn default() -> Self {
-        Self { sessions: watch::Sender::new(0), stage: watch::Sender::new(Stage::Running) }
+        Self { sessions: Busy::default(), stage: watch::Sender::new(Stage::Running) }
     }
 }
 
 impl Life {
     /// A token, to be held while a session lives.
     pub fn token(&self) -> Token {
-        self.sessions.send_modify(|sessions| *sessions += 1);
-        Token(self.sessions.clone())
+        self.sessions.token()
     }
 
     /// Lets no session begin any more.
@@ -74,17 +74,7 @@ impl Life {
 
     /// Returns when no session lives.
     pub async fn idle(&self) {
-        let _ = self.sessions.subscribe().wait_for(|sessions| *sessions == 0).await;
-    }
-}
-
-/// Held while a session lives.
-#[derive(Debug)]
-pub struct Token(watch::Sender<usize>);
-
-impl Drop for Token {
-    fn drop(&mut self) {
-        self.0.send_modify(|sessions| *sessions = sessions.saturating_sub(1));
+        self.sessions.idle().await;
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::STDERR;
 use crate::{
+    busy::Token,
     flow::{Gone, QueueReceiver},
     handler::ClientMark,
     session::{Action, Exit},
@@ -22,13 +23,14 @@ pub struct Client {
     handle: Handle,
     queue: Option<QueueReceiver<ClientMark>>,
     gone: Gone,
+    _under_way: Token,
 }
 
 impl Client {
-    /// A channel that was split, the connection it belongs to, and the queue that its bytes go into.
-    pub fn new(channel: ChannelWriteHalf<Msg>, handle: Handle, queue: QueueReceiver<ClientMark>) -> Self {
+    /// A channel that was split, the connection it belongs to, the queue that its bytes go into, and what keeps the connection.
+    pub fn new(channel: ChannelWriteHalf<Msg>, handle: Handle, queue: QueueReceiver<ClientMark>, under_way: Token) -> Self {
         let gone = queue.gone();
-        Self { channel: Arc::new(channel), handle, queue: Some(queue), gone }
+        Self { channel: Arc::new(channel), handle, queue: Some(queue), gone, _under_way: under_way }
     }
 
     /// Whether the client still has the channel open.

@@ -48,6 +48,20 @@ impl Person {
         });
         Self { key, certificate }
     }
+
+    /// As [`Self::certified`], until `ends` and without a terminal.
+    pub(super) fn until(ends: u64, authority: &AuthorityDouble, subject: &str, principals: &[&str]) -> Self {
+        let key = double::fresh_key();
+        let certificate = certificate(&key, &authority.user_ca, (ends - 60, ends), |builder| {
+            let grant = "01890a5d-ac96-774b-bcce-b302099a8057";
+            builder.serial(7).unwrap().key_id(format!("{subject} role=db-admin grant={grant}")).unwrap();
+            for principal in principals {
+                builder.valid_principal(*principal).unwrap();
+            }
+            builder.extension("grant@dayfly", format!("db-admin {grant}")).unwrap();
+        });
+        Self { key, certificate }
+    }
 }
 
 /// A certificate that says what it is told.

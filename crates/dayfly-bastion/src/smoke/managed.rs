@@ -87,15 +87,8 @@ async fn a_passthrough_session_ends_after_its_longest_time() {
 async fn row_34_a_role_may_end_a_recorded_session_with_its_certificate() {
     let rules = |authority: &mut AuthorityDouble| authority.rules.end_with_certificate = true;
     let house = House::build(rules, Duration::from_secs(60)).await;
-    let key = crate::authority::double::fresh_key();
     let ends = crate::authority::double::unix_now() + 2;
-    let alice = Person::with(key, &house.authority, "alice", &["deploy@db1"], |_| {});
-    let short = client::certificate(&alice.key, &house.authority.user_ca, (ends - 60, ends), |builder| {
-        let grant = "01890a5d-ac96-774b-bcce-b302099a8057";
-        builder.serial(7).unwrap().key_id(format!("alice role=db-admin grant={grant}")).unwrap().valid_principal("deploy@db1").unwrap();
-        builder.extension("grant@dayfly", format!("db-admin {grant}")).unwrap();
-    });
-    let alice = Person { certificate: short, ..alice };
+    let alice = Person::until(ends, &house.authority, "alice", &["deploy@db1"]);
     let connection = house.log_in("deploy@db1", &alice).await.unwrap();
     let (running, _writing) = start(&connection, "hang").await;
     let outcome = finish(running).await;
@@ -263,4 +256,26 @@ async fn row_10_a_proxys_word_is_demanded_of_proxies_and_taken_from_nobody_else(
         let _ = socket.read_to_end(&mut received).await;
         assert!(received.is_empty() && address == proxied || received == b"SSH-2.0-dayfly\r\n", "{received:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_ends_with_its_certificate_unless_something_runs_over_it() {
+    let house = House::open().await;
+    let ends = crate::authority::double::unix_now() + 2;
+    let alice = Person::until(ends, &house.authority, "alice", &["deploy@db1"]);
+    let idle = house.log_in("deploy@db1", &alice).await.unwrap();
+    let (outside, inside) = house.jump(&alice, &alice, "deploy", "db1").await.unwrap();
+    let busy = house.log_in("deploy@db1", &alice).await.unwrap();
+    let (mut running, writing) = start(&busy, "hang").await;
+    // The inner one goes first, and with it what the outer one was for.
+    for connection in [idle, inside, outside] {
+        let _ = tokio::time::timeout(Duration::from_secs(20), connection).await.unwrap();
+    }
+    assert!(crate::authority::double::unix_now() >= ends);
+    let refused = run(&busy, "say 0").await;
+    assert!(refused.stderr.contains("(expired)") && refused.stderr.contains("ssh -S none"), "{refused:?}");
+    assert!(!busy.is_closed());
+    writing.close().await.unwrap();
+    while running.wait().await.is_some() {}
+    let _ = tokio::time::timeout(Duration::from_secs(20), busy).await.unwrap();
 }
