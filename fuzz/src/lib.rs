@@ -6,37 +6,45 @@ use dayfly_api::certificate::CertificateRequest as Asked;
 use dayfly_core::{
     address::{parse_source_address, source_address_value},
     certificate::{KeyId, Revocations, Verifier, krl::Krl, parse, signature_fits},
+    forward::{Destination, DestinationPattern},
+    name::{MAX_LENGTH, TargetName},
     policy::sample,
     principal::{Principal, PrincipalTemplate},
+    proxy_header::{self, FIXED_BYTES, LONGEST},
     request::CertificateRequest,
     role::{Role, Roles},
     signature::verify_sshsig,
     signer::{SeedSigner, Signer},
-    target::Inventory,
+    target::{Inventory, canonical_host},
 };
 use dayfly_recording::{
     Event,
     scp::Scp,
     sftp::Sftp,
+    terminal::{TerminalAction, TerminalEvent, TextDecoder},
     typed::{Typed, Typing},
 };
 use serde::Deserialize;
 use ssh_key::{Certificate, PublicKey, SshSig, public::KeyData};
 use std::{
-    net::{IpAddr, Ipv4Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     str,
     sync::LazyLock,
+    time::Duration,
 };
 
 /// A function that takes whatever it is given.
 pub type Target = fn(&[u8]);
 
 /// All of them, by name. A folder of `corpora/` belongs to each.
-pub const TARGETS: [(&str, Target); 11] = [
+pub const TARGETS: [(&str, Target); 14] = [
+    ("cast", cast),
     ("certificate", certificate),
+    ("destinations", destinations),
     ("key_id", key_id),
     ("krl", krl),
     ("names", names),
+    ("proxy_header", proxy_header),
     ("request", request),
     ("roles", roles),
     ("scp", scp),
@@ -150,6 +158,48 @@ pub fn names(data: &[u8]) {
     }
 }
 
+/// Names of targets and of where connections go from them. What is taken has one spelling, and means the same when it is read again.
+pub fn destinations(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    if let Ok(name) = TargetName::new(text) {
+        assert!(name.as_str() == text && text.len() <= MAX_LENGTH);
+        assert!(!text.contains(['@', '/', ':', ',', ' ', '*', '%']) && !text.starts_with(['-', '.']) && !text.contains(".."));
+    }
+    let pattern = text.parse::<DestinationPattern>();
+    if let Ok(pattern) = &pattern {
+        assert_eq!(String::from(pattern.clone()).parse().as_ref(), Ok(pattern), "a pattern that is read otherwise");
+    }
+    if let Ok(destination) = text.parse::<Destination>() {
+        assert_eq!(destination.to_string().parse().as_ref(), Ok(&destination), "a destination that is read otherwise");
+        assert_eq!(canonical_host(destination.host()), destination.host(), "two spellings of one host");
+        assert!(destination.port() > 0 && !destination.host().starts_with('-') && !destination.host().contains(['@', '/', '*', ' ', '\0']));
+        assert!(pattern.is_ok_and(|pattern| pattern.covers(&destination)), "a destination that does not cover itself");
+    }
+}
+
+/// What a proxy says before its client does (PROXY protocol, version 2). Whoever is named stands in the header, and nowhere else.
+pub fn proxy_header(data: &[u8]) {
+    let follows = data.first_chunk::<FIXED_BYTES>().map(proxy_header::bytes_to_follow);
+    if let Some(Ok(more)) = follows {
+        assert!(more + FIXED_BYTES <= LONGEST && data.starts_with(b"\r\n\r\n\0\r\nQUIT\n"));
+    }
+    let Ok(client) = proxy_header::client(data) else { return };
+    assert_eq!(follows, Some(Ok(data.len() - FIXED_BYTES)), "a header of another length than it says");
+    // The second reading: version 2 and a proxied connection, its family and TCP, then the addresses and the ports.
+    let named = match (data.get(12..14), data.get(FIXED_BYTES..)) {
+        (Some([0x21, 0x11]), Some([a, b, c, d, _, _, _, _, high, low, ..])) => {
+            (IpAddr::V4(Ipv4Addr::new(*a, *b, *c, *d)), u16::from_be_bytes([*high, *low]))
+        }
+        (Some([0x21, 0x21]), Some(addresses)) => {
+            let bytes = addresses.first_chunk::<16>().copied().unwrap_or_default();
+            let port = addresses.get(32..34).and_then(|port| port.try_into().ok()).map_or(0, u16::from_be_bytes);
+            (IpAddr::V6(Ipv6Addr::from(bytes)), port)
+        }
+        other => unreachable!("{client} was read from {other:?}"),
+    };
+    assert_eq!((client.ip(), client.port()), named);
+}
+
 /// The roles' part of the CA's configuration, beside the sample's inventory.
 pub fn roles(data: &[u8]) {
     #[derive(Deserialize)]
@@ -232,11 +282,11 @@ pub fn scp(data: &[u8]) {
 /// What is typed and printed, in turn. Nothing that was typed is lost, and nothing is called seen that was never printed.
 pub fn typed(data: &[u8]) {
     let mut typing = Typing::new(20);
-    let (mut now, mut told) = (std::time::Duration::ZERO, Vec::new());
+    let (mut now, mut told) = (Duration::ZERO, Vec::new());
     let (mut keys, mut printed) = (String::new(), std::collections::BTreeSet::new());
     for (is_typed, part) in turns(data) {
         let text = String::from_utf8_lossy(part);
-        now += std::time::Duration::from_millis(part.len() as u64 * 8);
+        now += Duration::from_millis(part.len() as u64 * 8);
         told.extend(if is_typed {
             keys.push_str(&text);
             typing.typed(now, &text)
@@ -259,4 +309,40 @@ pub fn typed(data: &[u8]) {
         }
     }
     assert_eq!(all, keys, "lost or invented");
+}
+
+/// A terminal's recording, written and read. Bytes mean the same wherever they are cut, and no text ends a line, is lost or changes.
+pub fn cast(data: &[u8]) {
+    let mut decoder = TextDecoder::default();
+    let (mut time, mut shown) = (Duration::ZERO, String::new());
+    let mut write = |action: TerminalAction, more: u64| {
+        // Up to where a time in whole microseconds is still a number that players can read.
+        time = Duration::from_micros((u64::try_from(time.as_micros()).unwrap_or(0) + more) % (1 << 52));
+        let event = TerminalEvent { time, action };
+        let Ok(line) = event.to_line() else { unreachable!("an event that cannot be written") };
+        assert!(line.ends_with('\n') && !line.trim_end_matches('\n').contains(|c: char| c < ' '), "{line:?}");
+        assert!(TerminalEvent::from_line(line.as_bytes()).is_ok_and(|read| read == event), "{event:?} is read otherwise");
+    };
+    let mut printed = Vec::new();
+    for (is_output, part) in turns(data) {
+        let more = part.iter().fold(1, |sum: u64, byte| sum.wrapping_mul(31).wrapping_add((*byte).into())) % (1 << 52);
+        if is_output {
+            printed.extend_from_slice(part);
+            let text = decoder.decode(part);
+            shown.push_str(&text);
+            write(TerminalAction::Output(text), more);
+        } else if let Some([columns, rows]) = part.first_chunk::<2>().map(|size| size.map(u32::from)) {
+            write(TerminalAction::Resize { columns: columns << (more % 24), rows }, more);
+        } else {
+            write(TerminalAction::Input(String::from_utf8_lossy(part).into_owned()), more);
+        }
+    }
+    shown.push_str(&decoder.finish());
+    assert_eq!(shown, String::from_utf8_lossy(&printed), "the chunks matter");
+    // What somebody else wrote: read, and written so that it is read alike.
+    if let Ok(event) = TerminalEvent::from_line(data)
+        && event.time.as_micros() < 1 << 52
+    {
+        assert!(event.to_line().is_ok_and(|line| TerminalEvent::from_line(line.as_bytes()).is_ok_and(|read| read == event)), "{event:?}");
+    }
 }

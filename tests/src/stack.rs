@@ -149,7 +149,7 @@ pub fn stack_script() -> PathBuf {
 }
 
 /// The programs of the system that was started for all test programs, so that a further one builds nothing.
-fn prebuilt() -> Result<Option<String>> {
+pub fn prebuilt() -> Result<Option<String>> {
     let Some(directory) = std::env::var_os("DAYFLY_STACK") else { return Ok(None) };
     Ok(read_env(Path::new(&directory))?.remove("DAYFLY_BIN"))
 }

@@ -5,9 +5,14 @@
 mod attempts;
 mod client;
 mod corpus;
+mod floods;
+mod handshakes;
+mod hostile_target;
 mod managed;
+mod random;
 mod raw;
 mod target;
+mod wire;
 
 use crate::{
     authority::{Snapshot, double::AuthorityDouble},
@@ -159,6 +164,13 @@ pub(crate) fn bastion_alone() -> (Arc<Bastion>, Arc<MemoryJournal>) {
         metrics: Metrics::default(),
     };
     (Arc::new(bastion), journal)
+}
+
+/// What this process keeps in memory, in bytes: everything, of bastion and test alike.
+fn memory_in_use() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
 }
 
 fn target_named(targets: &[Target], name: &str) -> Target {

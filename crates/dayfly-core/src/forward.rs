@@ -21,13 +21,14 @@ pub struct Destination {
 pub struct DestinationError(String);
 
 impl Destination {
-    /// A host and a port. Spellings of one host that differ in case, a trailing dot or an IPv4 address written as IPv6 are one.
+    /// A host and a port. Spellings of one host that differ in case, a trailing dot or an IPv4 address written as IPv6 are one; a name that ends in more dots is none.
     pub fn new(host: &str, port: u32) -> Result<Self, DestinationError> {
         let wrong = || DestinationError(format!("{}:{port}", host.chars().take(LONGEST_HOST).collect::<String>()));
         let port = u16::try_from(port).ok().filter(|port| *port > 0).ok_or_else(wrong)?;
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':');
         let canonical = canonical_host(host);
-        if canonical.is_empty() || canonical.len() > LONGEST_HOST || canonical.starts_with('-') || !canonical.bytes().all(is_plain) {
+        let has_edges = !canonical.is_empty() && !canonical.starts_with('-') && !canonical.ends_with('.');
+        if !has_edges || canonical.len() > LONGEST_HOST || !canonical.bytes().all(is_plain) {
             return Err(wrong());
         }
         Ok(Self { host: canonical, port })
@@ -121,7 +122,7 @@ impl FromStr for DestinationPattern {
             "*" => (HostPattern::Any, format!("any:{number}")),
             _ => match host.strip_prefix('*') {
                 Some(domain) if domain.len() > 1 && domain.starts_with('.') => {
-                    (HostPattern::Below(domain.to_ascii_lowercase()), format!("any{domain}:{number}"))
+                    (HostPattern::Below(canonical_host(domain)), format!("any{domain}:{number}"))
                 }
                 Some(_) => return Err(wrong()),
                 None => {
@@ -202,6 +203,8 @@ mod tests {
             "db:0",
             "db:65536",
             "db:+22",
+            "db..:22",
+            ".:22",
             "-oProxyCommand=x:22",
             "a b:22",
             "a\nb:22",
@@ -219,7 +222,7 @@ mod tests {
         assert!(covers("localhost:5432", "LocalHost:5432") && !covers("localhost:5432", "localhost:5433"));
         assert!(!covers("localhost:5432", "127.0.0.1:5432"), "names are compared, not what they resolve to");
         assert!(covers("localhost:*", "localhost:1") && covers("*:443", "example.org:443") && covers("*:*", "[::1]:22"));
-        assert!(covers("*.Internal:443", "api.internal:443"));
+        assert!(covers("*.Internal:443", "api.internal:443") && covers("*.internal.:443", "api.internal.:443"));
         for other in ["internal:443", "evilinternal:443", ".internal:443", "api.internal.evil:443", "api.internal:80"] {
             assert!(
                 !other.parse::<Destination>().is_ok_and(|other| "*.internal:443".parse::<DestinationPattern>().unwrap().covers(&other)),

@@ -285,6 +285,7 @@ fn event() -> impl Strategy<Value = Event> {
     let forced = prop_oneof![Just(None), Just(Some("backup"))];
     prop_oneof![
         (extensions, forced).prop_map(|(extensions, forced)| Event::Permitted(rules(&extensions, forced))),
+        Just(Event::Permitted(forwards("localhost:5432", &[Extension::PermitPortForwarding]))),
         reason.prop_map(|reason| Event::Refused(refusal(reason))),
         Just(Event::TerminalRequested(terminal())),
         "[A-Z_]{1,5}".prop_map(|name| Event::VariableRequested { name, value: String::new() }),
@@ -318,8 +319,8 @@ fn ends(event: &Event) -> bool {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
     #[test]
-    fn whatever_happens_in_whatever_order_the_ends_are_closed_once(events in prop::collection::vec(event(), 0..40)) {
-        let mut session = Session::default();
+    fn whatever_happens_in_whatever_order_the_ends_are_closed_once(is_forward: bool, events in prop::collection::vec(event(), 0..40)) {
+        let mut session = if is_forward { forwarding("localhost:5432") } else { Session::default() };
         let (mut permitted, mut refused, mut ready, mut over) = (false, false, false, false);
         let mut all = Vec::new();
         for event in events.into_iter().chain([Event::ClientLeft, Event::LingeredEnough]) {
@@ -336,11 +337,18 @@ proptest! {
             let finished = actions.iter().any(|action| matches!(action, Action::Finish(_)));
             if over {
                 prop_assert!(actions.iter().all(|action| *action == Action::Decline));
+            } else if finished {
+                // What failed is told, and by an exit that a program can see; then nothing more.
+                prop_assert!(matches!(actions.last(), Some(Action::Finish(_))), "{actions:?}");
+                let has_told = actions.iter().any(|action| matches!(action, Action::Tell(_)));
+                let has_exit = all.iter().chain(&actions).any(|action| matches!(action, Action::ClientExit(_)));
+                prop_assert!(ending(&actions).refusal.is_none() || is_forward || (has_told && has_exit), "{actions:?}");
             } else if must_end {
                 prop_assert!(finished, "{actions:?}");
             }
             for action in &actions {
                 match action {
+                    Action::Tell(_) => prop_assert!(!is_forward, "two programs would take it for data"),
                     Action::Begin(_) => prop_assert!(permitted && ready && !refused),
                     Action::Resize(_) | Action::Signal(_) | Action::TargetEof => {
                         prop_assert!(all.iter().any(|action| matches!(action, Action::Begin(_))));

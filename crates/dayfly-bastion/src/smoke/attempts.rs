@@ -11,7 +11,7 @@ use ssh_key::{Certificate, PrivateKey, certificate::Builder};
 
 impl House {
     /// A client that may begin to log in.
-    async fn ready(&self) -> RawClient {
+    pub(super) async fn ready(&self) -> RawClient {
         let mut client = self.raw().await;
         client.begin_logins().await;
         client

@@ -8,7 +8,7 @@ use crate::{
 };
 use dayfly_core::clock::Clock;
 use russh::{
-    Channel, ChannelId, Sig,
+    Channel, ChannelId, ChannelOpenFailure, Sig,
     client::{self, ChannelOpenHandle, Msg, Session},
     keys::PublicKeyOrCertificate,
 };
@@ -85,6 +85,19 @@ impl client::Handler for TargetHandler {
     }
 
     async fn channel_close(&mut self, _: ChannelId, _: &mut Session) -> Result<(), TargetError> {
+        self.mark(TargetMark::Close)
+    }
+
+    /// To a target that takes back a channel it had opened, the library says nothing more, and tells its user no end. Where the channel was never opened, nobody
+    /// takes the mark.
+    async fn channel_open_failure(
+        &mut self,
+        _: ChannelId,
+        _: ChannelOpenFailure,
+        _: &str,
+        _: &str,
+        _: &mut Session,
+    ) -> Result<(), TargetError> {
         self.mark(TargetMark::Close)
     }
 
