@@ -11,3 +11,4 @@ pub mod sshd;
 pub mod stack;
 pub mod target_host;
 pub mod terminal;
+pub mod traffic;

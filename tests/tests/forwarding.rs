@@ -5,17 +5,14 @@ use dayfly_tests::{
     client::Client,
     command::{eventually, run},
     stack::Stack,
+    traffic::{BULK, Background, echo_service, echoes, free_port},
 };
 use std::{
     fs,
     io::{Read, Write},
-    net::{SocketAddr, TcpListener, TcpStream},
-    process::{Child, Stdio},
-    thread,
+    net::{SocketAddr, TcpStream},
+    process::Stdio,
 };
-
-/// More than any window or queue on the way, in bytes.
-const BULK: usize = 20_000_000;
 
 /// A system with a role that forwards from `db1` to one port of its own host, and that port.
 fn forwarding_stack() -> Result<(Stack, SocketAddr)> {
@@ -105,55 +102,12 @@ fn row_11_nothing_is_forwarded_elsewhere_and_nothing_else_is_started() -> Result
     Ok(())
 }
 
-/// What comes in goes back, until the other side ends.
-fn echo_service() -> Result<SocketAddr> {
-    // Wherever the target finds `localhost`.
-    let listener = TcpListener::bind("localhost:0")?;
-    let address = listener.local_addr()?;
-    thread::spawn(move || {
-        for connection in listener.incoming().flatten() {
-            thread::spawn(move || {
-                std::io::copy(&mut &connection, &mut &connection).and_then(|_| connection.shutdown(std::net::Shutdown::Write))
-            });
-        }
-    });
-    Ok(address)
-}
-
-/// Sends in bulk and reads it back at the same time.
-fn echoes(connection: TcpStream) -> Result<()> {
-    let sent: Vec<u8> = (0..BULK / 4).map(|n| n as u32).flat_map(u32::to_le_bytes).collect();
-    let mut received = Vec::with_capacity(BULK);
-    thread::scope(|scope| {
-        let sender = scope.spawn(|| (&connection).write_all(&sent).and_then(|()| connection.shutdown(std::net::Shutdown::Write)));
-        (&connection).read_to_end(&mut received)?;
-        sender.join().map_err(|_| anyhow::anyhow!("the sender panicked"))??;
-        anyhow::Ok(())
-    })?;
-    ensure!(received == sent, "{} of {} bytes came back", received.len(), sent.len());
-    Ok(())
-}
-
-/// An `ssh -N` that forwards, ended when it is dropped.
-struct Forward(Child);
-
-impl Drop for Forward {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn forward(client: &Client<'_>, arguments: &[&str], listens: SocketAddr) -> Result<Forward> {
+fn forward(client: &Client<'_>, arguments: &[&str], listens: SocketAddr) -> Result<Background> {
     let mut ssh = client.openssh("ssh");
     let child = ssh.args(["-N", "-o", "ExitOnForwardFailure=yes"]).args(arguments).arg("db1").stdin(Stdio::null()).spawn()?;
-    let forward = Forward(child);
+    let forward = Background(child);
     eventually("ssh does not listen", || Ok(TcpStream::connect(listens).ok()))?;
     Ok(forward)
-}
-
-fn free_port() -> Result<SocketAddr> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
 
 /// SOCKS5 without authentication, by name (RFC 1928).

@@ -1,7 +1,7 @@
 //! The one question that a bastion asks before it lets anybody through.
 
 use dayfly_core::{
-    forward::Destination,
+    forward::{Destination, ListenAddress, Listening},
     identity::Subject,
     name::{AccountName, RoleName, TargetName},
     role::SessionRules,
@@ -36,10 +36,14 @@ pub struct SessionRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub forward: Option<Destination>,
+    /// For a session that has the target listen for the client (`ssh -R`): where. For a connection that arrives there: that, and where it comes from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub listen: Option<Listening>,
     /// The address that the bastion sees.
     #[schema(value_type = String)]
     pub peer: IpAddr,
-    /// For a recorded target: the fresh key that logs in there.
+    /// For a recorded target: the fresh key that logs in there. None for a connection that arrives where a session listens: its login is there already.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub login_key: Option<LoginKey>,
 }
@@ -76,7 +80,7 @@ pub struct SessionPermit {
     #[serde(with = "time::serde::rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     pub certificate_ends: OffsetDateTime,
-    /// For a recorded target: the session certificate, one OpenSSH line.
+    /// For a recorded target that is logged in to: the session certificate, one OpenSSH line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_certificate: Option<String>,
 }
@@ -104,6 +108,10 @@ pub struct RunningSession {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub forward: Option<Destination>,
+    /// Where the target listens, or the connection arrived; none for any other session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub listen: Option<ListenAddress>,
     /// The address that the bastion sees.
     #[schema(value_type = String)]
     pub peer: IpAddr,

@@ -9,7 +9,6 @@ use dayfly_api::session::RunningSession;
 use dayfly_core::{
     admission::admit,
     audit::Event,
-    forward::Destination,
     name::{AccountName, TargetName},
     reason::{Reason, Refusal},
     target::{Mode, Target},
@@ -29,8 +28,8 @@ impl Connection {
         found.cloned().ok_or_else(|| unknown_target(&format!("{}:{port}", shortened(host))))
     }
 
-    /// What to ask the CA for a session channel, or for a connection that is forwarded from the target.
-    pub fn admit_session(&self, entrance: &Entrance, person: &Person, forward: Option<&Destination>) -> Result<Ask, Refusal> {
+    /// What to ask the CA for a session at a recorded target. Whoever forwards something adds that.
+    pub fn admit_session(&self, entrance: &Entrance, person: &Person) -> Result<Ask, Refusal> {
         let (account, target) = match entrance {
             Entrance::Outer => self.route(&person.user)?,
             Entrance::Inner { target, .. } => (person.user.as_str(), self.known_target(target)?),
@@ -44,7 +43,7 @@ impl Connection {
         }
         let account = AccountName::new(account)
             .map_err(|error| Refusal::new(Reason::BadRequest, error.to_string(), "name an account of the target as it is written there"))?;
-        Ok(Ask { forward: forward.cloned(), ..self.ask(person, target, Some(&account))? })
+        self.ask(person, target, Some(&account))
     }
 
     /// Whether the user name says which target this connection is for: then what is forwarded goes through that target.
@@ -136,6 +135,7 @@ impl Connection {
                 session: session.session(),
                 account: session.ask().admission.account().cloned(),
                 forward: session.ask().forward.clone(),
+                listen: session.ask().listen.as_ref().map(|listening| listening.at.clone()),
                 peer: session.ask().peer,
             }),
         };
@@ -151,6 +151,7 @@ impl Connection {
             admission,
             target,
             forward: None,
+            listen: None,
             certificate: person.line.clone(),
             peer: self.address(),
         })

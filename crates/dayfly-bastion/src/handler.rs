@@ -5,14 +5,15 @@ mod attempts;
 mod channels;
 mod expiry;
 mod login_watch;
+mod remote_forwards;
 
 use crate::{
     busy::Busy,
     connection::{Connection, Entrance, Login, Person, Verdict},
     flow::{Lane, Pressure, queue::Overflow},
     inner, passthrough,
-    recorded::{self, Flooded},
-    session::{Event, Size, StartRequest, Terminal},
+    recorded::{self, Caller, ClientSide, Flooded},
+    session::{Event, Size, StartRequest, Terminal, told},
     signal,
     transport::Answers,
 };
@@ -28,6 +29,7 @@ use dayfly_core::{
 };
 use expiry::Expiry;
 pub use login_watch::{LoginWatch, Tried, Tries};
+use remote_forwards::RemoteForwards;
 use russh::{
     Channel, ChannelId, Pty, Sig,
     server::{Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Response, Session, VerifiedPublicKey},
@@ -69,6 +71,7 @@ pub struct ClientHandler {
     /// Told once somebody is logged in.
     logged_in: Option<oneshot::Sender<()>>,
     channels: Channels,
+    forwards: RemoteForwards,
     /// What runs over the connection.
     busy: Busy,
     expiry: Option<Expiry>,
@@ -89,6 +92,7 @@ impl ClientHandler {
             login: None,
             logged_in: Some(sender),
             channels: Channels::new(pressure.clone()),
+            forwards: RemoteForwards::default(),
             busy: Busy::default(),
             expiry: None,
             pressure,
@@ -152,6 +156,17 @@ impl ClientHandler {
             None => {}
         }
         Ok(())
+    }
+
+    /// This connection, for whoever opens channels at it.
+    fn side(&self, session: &Session) -> ClientSide {
+        ClientSide::new(session.handle(), self.channels.opened(), self.busy.token())
+    }
+
+    /// A request of the connection that was refused. Its answer carries no words, so sessions tell.
+    fn tell(&mut self, what: &'static str, refusal: &Refusal, session: &mut Session) -> Result<(), ClientError> {
+        session.debug(true, &told(refusal), "en")?;
+        Ok(self.channels.tell(what, refusal)?)
     }
 
     /// A kind of channel that nobody is given, in words.
@@ -267,10 +282,9 @@ impl Handler for ClientHandler {
         // The reading half would hold up the whole connection: bytes come by the callbacks below.
         let (_, writer) = channel.split();
         let queue = self.channels.open(id);
-        let control =
-            recorded::open(self.connection.clone(), ask, reply, recorded::Client::new(writer, session.handle(), queue, self.busy.token()));
-        self.channels.set_session(id, control);
-        Ok(())
+        let client = recorded::Client::new(writer, self.side(session), queue);
+        let control = recorded::open(self.connection.clone(), ask, reply, client);
+        Ok(self.channels.set_session(id, control)?)
     }
 
     async fn channel_open_direct_tcpip(
@@ -307,8 +321,9 @@ impl Handler for ClientHandler {
             }
             Onwards::From(destination) => {
                 let ask = recorded::Request::Forward(self.entrance.clone(), person, destination);
-                let control = recorded::open(connection, ask, reply, recorded::Client::new(writer, session.handle(), queue, under_way));
-                self.channels.set_session(id, control);
+                let client = recorded::Client::new(writer, self.side(session), queue);
+                let control = recorded::open(connection, ask, reply, client);
+                self.channels.set_forward(id, control);
             }
         }
         Ok(())
@@ -346,6 +361,11 @@ impl Handler for ClientHandler {
         _: &mut Session,
     ) -> Result<(), ClientError> {
         self.forbid_channel("Unix socket forwarding", reply).await
+    }
+
+    async fn channel_open_confirmation(&mut self, id: ChannelId, _: u32, _: u32, _: &mut Session) -> Result<(), ClientError> {
+        self.channels.opened_here(id);
+        Ok(())
     }
 
     async fn data(&mut self, channel: ChannelId, data: &[u8], _: &mut Session) -> Result<(), ClientError> {
@@ -433,21 +453,44 @@ impl Handler for ClientHandler {
     }
 
     async fn agent_request(&mut self, channel: ChannelId, session: &mut Session) -> Result<bool, ClientError> {
-        // Many people's configuration asks for it everywhere, so it is kept with the session and not reported as an attempt.
-        session.debug(true, "dayfly: the bastion gives no agent forwarding", "en")?;
-        let answer = self.channels.session_event(channel, Event::OtherRequested("auth-agent-req@openssh.com"))?;
+        // Many people's configuration asks for it everywhere, so a no is kept with the session and not reported as an attempt.
+        let answer = self.channels.session_event(channel, Event::AgentRequested)?;
+        if answer != Some(true) {
+            session.debug(true, "dayfly: the agent is not forwarded", "en")?;
+        }
         Ok(answer.unwrap_or(false))
     }
 
-    async fn tcpip_forward(&mut self, _: &str, _: &mut u32, session: &mut Session) -> Result<bool, ClientError> {
-        self.report_forbidden("remote port forwarding");
-        session.debug(true, "dayfly: the bastion gives no remote port forwarding", "en")?;
-        Ok(false)
+    async fn tcpip_forward(&mut self, address: &str, port: &mut u32, session: &mut Session) -> Result<bool, ClientError> {
+        let asked = match self.person() {
+            Ok(person) => {
+                let side = self.side(session);
+                let (connection, entrance) = (self.connection.clone(), self.entrance.clone());
+                let caller = Caller { connection, entrance, person, side, address: address.to_owned() };
+                self.forwards.listen(caller, *port).await
+            }
+            Err(refusal) => Err(refusal),
+        };
+        match asked {
+            Ok(chosen) => {
+                *port = chosen.into();
+                Ok(true)
+            }
+            Err(refusal) => {
+                self.tell("tcpip-forward", &refusal, session)?;
+                Ok(false)
+            }
+        }
+    }
+
+    async fn cancel_tcpip_forward(&mut self, address: &str, port: u32, _: &mut Session) -> Result<bool, ClientError> {
+        Ok(self.forwards.cancel(address, port))
     }
 
     async fn streamlocal_forward(&mut self, _: &str, session: &mut Session) -> Result<bool, ClientError> {
         self.report_forbidden("remote Unix socket forwarding");
-        session.debug(true, "dayfly: the bastion gives no remote Unix socket forwarding", "en")?;
+        let refusal = Refusal::new(Reason::NotAllowed, "the bastion gives no remote Unix socket forwarding", "forward a port: ssh -R");
+        self.tell("streamlocal-forward@openssh.com", &refusal, session)?;
         Ok(false)
     }
 }

@@ -26,7 +26,7 @@
 //! Invariants:
 //! - Nothing is dialled without an [`authority::PermittedSession`], which only an admission here and a yes of the CA make together.
 //! - Nothing of a recorded session is forwarded that its [`recorder::Recording`] has not taken before.
-//! - No callback of the SSH library waits for anything but its own connection.
+//! - No callback of the SSH library waits for anything but its own connection. One does, for a bounded time: the answer to a target that is to listen.
 
 pub mod algorithms;
 pub mod args;

@@ -1,8 +1,10 @@
 //! The sessions that run now: how many there may be, who has them, and how each is reached from outside.
 
+mod agent;
 mod counts;
 
-pub use counts::Counts;
+pub use agent::{AgentMeter, AgentUse};
+pub use counts::{Busy, Counts};
 
 use crate::{config::Limits, recorder::Recording};
 use bytes::Bytes;
@@ -68,6 +70,8 @@ pub struct LiveSession {
     pub facts: LiveFacts,
     /// Its bytes.
     pub counts: Arc<Counts>,
+    /// What use is made of the client's agent.
+    pub agent: AgentMeter,
     ended: watch::Sender<Option<Order>>,
     output: broadcast::Sender<Bytes>,
     recording: OnceLock<Weak<Recording>>,
@@ -159,6 +163,7 @@ impl Place {
         let session = Arc::new(LiveSession {
             facts,
             counts: Arc::new(counts),
+            agent: AgentMeter::default(),
             ended: watch::Sender::new(None),
             output: broadcast::Sender::new(WATCHED),
             recording: OnceLock::new(),

@@ -3,22 +3,27 @@
 //! Callbacks and the two pumps feed events into the [`Control`]; the state machine's answers come out of it in order, and this task performs them one by one.
 
 mod client;
+mod client_side;
 mod control;
 mod download;
+mod evidence;
+mod listening;
+mod openings;
 pub(crate) mod report;
 mod target;
 pub(crate) mod timer;
 mod upload;
 
 pub use client::Client;
+pub use client_side::{ClientSide, Opened};
 pub use control::{Control, Flooded};
+pub use listening::{Caller, Listener, listen};
 
 use crate::{
-    authority::PermittedSession,
+    authority::{Ask, PermittedSession},
     connection::{Connection, Entrance, Person},
     handler::refuse,
     live::Seat,
-    metrics::RecorderFailure,
     recorder::{Recording, RecordingFailure},
     session::{Action, Ending, Event, Plan, Rules, Session, notice},
     upstream::{self, TargetConnection},
@@ -30,6 +35,7 @@ use dayfly_core::{
 };
 use dayfly_recording::{Outcome, Stream};
 use download::Download;
+use openings::Openings;
 use report::Report;
 use russh::server::ChannelOpenHandle;
 use std::{
@@ -130,7 +136,8 @@ impl Task {
     /// Admission here, the CA's yes, and a recording that is on disk, in this order. What is refused is reported.
     async fn permit(&mut self, entrance: &Entrance, person: &Person, forward: Option<&Destination>) -> Result<Permitted, Refusal> {
         let connection = &self.connection;
-        let (session, seat) = connection.permit(connection.admit_session(entrance, person, forward), person).await?;
+        let admitted = connection.admit_session(entrance, person).map(|ask| Ask { forward: forward.cloned(), ..ask });
+        let (session, seat) = connection.permit(admitted, person).await?;
         // The target's login takes its time, so it begins at once. Nothing is asked of the target before the recording is there.
         let mut dialling = JoinSet::new();
         dialling.spawn({
@@ -143,30 +150,14 @@ impl Task {
             };
             log_in.in_current_span()
         });
-        let facts = report::facts(connection, &session);
-        match connection.bastion.recorder.begin(facts, connection.bastion.clock.now()).await {
-            Ok(recording) => {
-                let verified = session.certificate();
-                let rules = Rules::new(session.permit().rules.clone(), verified.extensions().clone(), verified.force_command().cloned());
-                self.control.event(Event::Permitted(rules));
-                if let Some(message) = &connection.bastion.settings.borrow().message_of_the_day {
-                    self.control.event(Event::Noticed(message.clone()));
-                }
-                let recording = Arc::new(recording);
-                seat.recorded_by(&recording);
-                Ok(Permitted { session, seat, recording, dialling, target: None })
-            }
-            Err(cause) => {
-                tracing::error!(%cause, "a session cannot be recorded");
-                let refusal = Refusal::new(
-                    Reason::RecordingUnavailable,
-                    "the session cannot be recorded, so it cannot start",
-                    "tell whoever runs the bastion: its disk may be full",
-                );
-                self.report.not_recorded(connection, &session, &seat, &refusal);
-                Err(refusal)
-            }
+        let recording = evidence::begin(connection, &session, &seat, &self.report).await?;
+        let verified = session.certificate();
+        let rules = Rules::new(session.permit().rules.clone(), verified.extensions().clone(), verified.force_command().cloned());
+        self.control.event(Event::Permitted(rules));
+        if let Some(message) = &connection.bastion.settings.borrow().message_of_the_day {
+            self.control.event(Event::Noticed(message.clone()));
         }
+        Ok(Permitted { session, seat, recording, dialling, target: None })
     }
 
     /// A forwarded connection is open once the target has opened it: its programs hear of nothing else.
@@ -217,6 +208,7 @@ impl Task {
     }
 
     async fn carry(mut self, mut permitted: Permitted, mut outbox: Outbox) {
+        self.look_at_openings(&mut permitted);
         let session = permitted.session.clone();
         let recording = permitted.recording.clone();
         let gone = self.client.gone().clone();
@@ -268,14 +260,18 @@ impl Task {
                     Some(action) => self.perform(&mut permitted, action).await,
                     None => break Ending::new(Outcome::ClientGone, "the session was let go of"),
                 },
-                Some(dialled) = permitted.dialling.join_next() => self.control.event(match dialled {
-                    Ok(Ok(target)) => {
-                        permitted.target = Some(target);
-                        Event::TargetReady
-                    }
-                    Ok(Err(refusal)) => Event::TargetFailed(refusal),
-                    Err(_) => Event::TargetGone,
-                }),
+                Some(dialled) = permitted.dialling.join_next() => {
+                    let event = match dialled {
+                        Ok(Ok(target)) => {
+                            permitted.target = Some(target);
+                            self.look_at_openings(&mut permitted);
+                            Event::TargetReady
+                        }
+                        Ok(Err(refusal)) => Event::TargetFailed(refusal),
+                        Err(_) => Event::TargetGone,
+                    };
+                    self.control.event(event);
+                }
                 () = until_lingered(&mut lingering) => {
                     lingering = None;
                     self.control.event(Event::LingeredEnough);
@@ -289,16 +285,19 @@ impl Task {
     /// Seals, then closes: what the person sees as the end is evidence already.
     async fn end(mut self, permitted: Permitted, ending: Ending) {
         self.pumps.shutdown().await;
-        let sealed = permitted.recording.finish(&ending).await;
-        if let Err(cause) = &sealed {
-            tracing::error!(%cause, "a recording could not be sealed; the next start will try again");
-            self.connection.bastion.metrics.recorder_failed(RecorderFailure::Seal);
-        }
-        self.report.end(&self.connection, &permitted.session, &permitted.seat, &ending, sealed.as_ref().ok());
+        let Permitted { session, seat, recording, .. } = &permitted;
+        evidence::seal(&self.connection, session, seat, recording, &self.report, &ending).await;
         self.client.close().await;
         if let Some(target) = permitted.target {
             target::close(&target).await;
         }
+    }
+
+    /// What the target opens is looked at from its login on.
+    fn look_at_openings(&mut self, permitted: &mut Permitted) {
+        let Some(openings) = permitted.target.as_mut().and_then(|target| target.openings.take()) else { return };
+        let openings = Openings { live: permitted.seat.clone(), client: self.client.side().clone(), openings };
+        self.pumps.spawn(openings.run().in_current_span());
     }
 
     async fn perform(&mut self, permitted: &mut Permitted, action: Action) {
@@ -326,7 +325,11 @@ impl Task {
                 recording.eof(Stream::Stdin).await?;
                 Word::Eof
             }
-            Action::NoteRefused(what) => return Ok(recording.refused(what, "the bastion does not give it").await?),
+            Action::NoteRefused(what, why) => return Ok(recording.refused(what, why.clone()).await?),
+            Action::NoteOpened(what) => {
+                evidence::unasked(&self.connection, &permitted.session, what);
+                return Ok(recording.refused(what, evidence::UNASKED.to_owned()).await?);
+            }
             Action::ClientEof => return Ok(recording.eof(Stream::Stdout).await?),
             Action::ClientExit(exit) => {
                 self.report.exited(exit);
@@ -340,6 +343,9 @@ impl Task {
     /// Asks the target for everything that was planned, and lets bytes flow.
     async fn begin(&mut self, permitted: &mut Permitted, plan: &Plan) -> Result<(), Trouble> {
         permitted.recording.started(plan).await?;
+        if let (true, Some(target)) = (plan.agent, &permitted.target) {
+            target.expect_agent();
+        }
         target::say(permitted.target.as_ref(), Word::Ask(plan)).await?;
         let (Some(target), Some(queue)) = (&mut permitted.target, self.client.take_queue()) else { return Err(Trouble::Target) };
         let Some(incoming) = target.incoming.take() else { return Err(Trouble::Target) };
@@ -371,6 +377,11 @@ impl Task {
 
 fn terminated(reason: Reason, message: &str) -> Event {
     Event::Terminated { reason, message: message.to_owned() }
+}
+
+/// The end of a session that something other than its two sides ended.
+fn terminated_ending(reason: Reason, message: &str) -> Ending {
+    Ending { outcome: Outcome::Terminated, reason: message.to_owned(), refusal: Some(Refusal::new(reason, message, "")) }
 }
 
 /// Never returns while nobody lingers.

@@ -18,9 +18,12 @@ pub use quota::Bounds;
 pub use unseen::UnseenKey;
 use watched::Watched;
 
-use crate::session::{Ending, Event, Exit, Plan, Size};
+use crate::{
+    live::AgentUse,
+    session::{Ending, Event, Exit, Plan, Size},
+};
 use bytes::Bytes;
-use dayfly_core::reason::Reason;
+use dayfly_core::{forward::ListenAddress, reason::Reason};
 use dayfly_recording::{FinishedRecording, SessionFacts, Stream};
 use std::{
     pin::Pin,
@@ -114,8 +117,18 @@ impl Recording {
     }
 
     /// Something was refused.
-    pub async fn refused(&self, what: &'static str, why: &'static str) -> Result<(), RecordingFailure> {
-        self.submit(0, Work::Refused { what, why }).await
+    pub async fn refused(&self, what: &'static str, why: String) -> Result<(), RecordingFailure> {
+        self.submit(why.len(), Work::Refused { what, why }).await
+    }
+
+    /// The target listens for the client.
+    pub async fn listening(&self, at: &ListenAddress) -> Result<(), RecordingFailure> {
+        self.submit(0, Work::Listening(at.clone())).await
+    }
+
+    /// What use was made of the client's agent.
+    pub async fn agent_used(&self, used: AgentUse) -> Result<(), RecordingFailure> {
+        self.submit(0, Work::AgentUsed(used)).await
     }
 
     /// Seals the recording. When it returns, manifest and signature are on disk.

@@ -23,10 +23,11 @@ pub use rules::Rules;
 pub use words::{EXIT_REFUSED, notice, told};
 
 use dayfly_core::{
-    forward::Destination,
+    forward::{Destination, ListenAddress},
     reason::{Reason, Refusal},
 };
 use dayfly_recording::Outcome;
+use std::net::SocketAddr;
 
 /// How many environment variables one session may set.
 const MOST_VARIABLES: usize = 64;
@@ -47,6 +48,8 @@ pub struct Session {
     target: Target,
     terminal: Option<Terminal>,
     environment: Vec<(String, String)>,
+    /// The client's agent may be used.
+    agent: bool,
     notes: Vec<String>,
     /// For the terminal, once it is there.
     notices: Vec<String>,
@@ -91,6 +94,7 @@ impl Default for Session {
             target: Target::Away,
             terminal: None,
             environment: Vec::new(),
+            agent: false,
             notes: Vec::new(),
             notices: Vec::new(),
             start: None,
@@ -109,6 +113,11 @@ impl Session {
         Self { start: Some(StartRequest::Forward(destination)), ..Self::default() }
     }
 
+    /// A connection that arrived where the target listens, and goes to the client. It takes no other start either.
+    pub fn arrived(at: ListenAddress, from: SocketAddr) -> Self {
+        Self { start: Some(StartRequest::Arrival { at, from }), ..Self::default() }
+    }
+
     /// What is to be done about `event`.
     pub fn on(&mut self, event: Event) -> Vec<Action> {
         if matches!(self.standing, Standing::Over) {
@@ -120,7 +129,10 @@ impl Session {
             Event::TerminalRequested(terminal) => vec![self.terminal(terminal)],
             Event::VariableRequested { name, value } => vec![self.variable(name, value)],
             Event::StartRequested(start) => self.start(start),
+            Event::AgentRequested => self.agent(),
             Event::OtherRequested(what) => self.other(what),
+            Event::RefusedBeside(what, refusal) => self.refused_beside(what, &refusal),
+            Event::TargetOpened(what) => vec![Action::NoteOpened(what)],
             Event::Resized(size) => self.resized(size),
             Event::Signalled(name) => self.signalled(name),
             Event::ClientEof => self.client_eof(),
@@ -170,7 +182,7 @@ impl Session {
             return Action::Decline;
         }
         if !rules.terminal_allowed() {
-            self.notes.push("no terminal: the role has no permit-pty".to_owned());
+            self.notes.push("dayfly: no terminal: the role has no permit-pty\r\n".to_owned());
             return Action::Decline;
         }
         self.terminal = Some(terminal);
@@ -221,17 +233,53 @@ impl Session {
         let plan = Plan {
             terminal: self.terminal.clone(),
             environment: std::mem::take(&mut self.environment),
+            agent: self.agent,
             start: start.clone(),
             forced: rules.force_command().cloned(),
         };
-        let notes = std::mem::take(&mut self.notes).into_iter().map(|note| format!("dayfly: {note}\r\n"));
+        let notes = std::mem::take(&mut self.notes);
         let notices = std::mem::take(&mut self.notices).into_iter().filter(|_| self.terminal.is_some());
         notices.chain(notes).map(Action::Tell).chain([Action::Begin(plan)]).collect()
     }
 
-    /// X11, agent forwarding and whatever else a channel can be asked for.
+    /// Many people's configuration asks for it everywhere, so nobody but who sits at a terminal hears of a no.
+    fn agent(&mut self) -> Vec<Action> {
+        let judged = match &self.standing {
+            Standing::Permitted(rules) if self.start.is_none() => rules.judge_agent(),
+            _ => return vec![Action::Decline],
+        };
+        match judged {
+            Ok(()) => {
+                self.agent = true;
+                vec![Action::Accept]
+            }
+            Err(refusal) => self.declined_request("auth-agent-req@openssh.com", &refusal),
+        }
+    }
+
+    /// X11 and whatever else a channel can be asked for.
     fn other(&mut self, what: &'static str) -> Vec<Action> {
-        vec![Action::Decline, Action::NoteRefused(what)]
+        self.declined_request(what, &Refusal::new(Reason::NotAllowed, format!("the bastion does not give {what}"), ""))
+    }
+
+    fn declined_request(&mut self, what: &'static str, refusal: &Refusal) -> Vec<Action> {
+        let mut actions = vec![Action::Decline, Action::NoteRefused(what, refusal.message.clone())];
+        actions.extend(self.noticed(told(refusal)));
+        actions
+    }
+
+    /// Told on the error stream before anything starts, since the connection's own answer carries no words. Later only a terminal has a place for it.
+    fn refused_beside(&mut self, what: &'static str, refusal: &Refusal) -> Vec<Action> {
+        if self.is_forward() {
+            return Vec::new();
+        }
+        let mut actions = vec![Action::NoteRefused(what, refusal.message.clone())];
+        match self.target {
+            Target::Begun => actions.extend(self.noticed(told(refusal))),
+            Target::Away | Target::Ready if self.notes.len() < MOST_NOTICES => self.notes.push(told(refusal)),
+            Target::Away | Target::Ready => {}
+        }
+        actions
     }
 
     fn resized(&mut self, size: Size) -> Vec<Action> {
@@ -356,7 +404,7 @@ impl Session {
     }
 
     fn is_forward(&self) -> bool {
-        matches!(self.start, Some(StartRequest::Forward(_)))
+        matches!(self.start, Some(StartRequest::Forward(_) | StartRequest::Arrival { .. }))
     }
 
     fn over(&mut self, mut ending: Ending) -> Vec<Action> {

@@ -6,6 +6,7 @@ mod attempts;
 mod client;
 mod corpus;
 mod floods;
+mod forwards;
 mod handshakes;
 mod hostile_target;
 mod managed;
@@ -50,6 +51,7 @@ struct House {
     life: Life,
     bastion: Arc<Bastion>,
     settings: watch::Sender<Arc<Settings>>,
+    recorded: TargetServer,
     _directory: tempfile::TempDir,
 }
 
@@ -103,7 +105,7 @@ impl House {
             let _identity = identity;
             listener.run(std::future::pending()).await;
         });
-        Self { address, authority, journal, snapshot, recordings, life, bastion, settings: current, _directory: directory }
+        Self { address, authority, journal, snapshot, recordings, life, bastion, settings: current, recorded, _directory: directory }
     }
 
     /// A second way in, for which everybody of `network` is a proxy.

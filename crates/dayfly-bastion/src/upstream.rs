@@ -2,6 +2,8 @@
 
 mod handler;
 mod host_key;
+mod inbound;
+mod listen;
 
 use crate::{
     algorithms,
@@ -15,13 +17,16 @@ use dayfly_core::{
 use handler::TargetHandler;
 pub use handler::TargetMark;
 use host_key::HostKeyCheck;
+use inbound::{Expected, Inbound};
+pub use inbound::{Offer, Opening};
+pub use listen::{TargetListener, listen};
 use russh::{Channel, ChannelWriteHalf, Disconnect, client};
 use std::{
     net::{IpAddr, SocketAddr},
     sync::Arc,
     time::Duration,
 };
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, sync::mpsc};
 
 /// How long a target may take to accept the connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -32,31 +37,67 @@ const LOGIN_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long an idle connection to a target stays silent before the kernel asks whether the target is still there.
 const KEEPALIVE: Duration = Duration::from_secs(60);
 
-/// A session channel at a target, logged in.
+/// A session's channel at a target.
 pub struct TargetConnection {
     /// Writes to the channel, within the target's window.
     pub channel: Arc<ChannelWriteHalf<client::Msg>>,
     /// What the target sends, until somebody takes it.
     pub incoming: Option<QueueReceiver<TargetMark>>,
+    /// What the target opens, until somebody takes it. None if the login is another session's.
+    pub openings: Option<mpsc::Receiver<Opening>>,
+    login: Option<LoggedIn>,
+}
+
+/// A login at a target, which ends when it is dropped.
+struct LoggedIn {
     handle: client::Handle<TargetHandler>,
+    expected: Arc<Expected>,
 }
 
 impl TargetConnection {
-    /// Ends the connection.
+    /// A channel that the target opened, over the login of the session that listens.
+    pub async fn arrived(offer: Offer) -> Self {
+        let (channel, incoming) = offer.accept().await;
+        Self { channel: Arc::new(channel), incoming: Some(incoming), openings: None, login: None }
+    }
+
+    /// From now on the target may open channels to the client's agent.
+    pub fn expect_agent(&self) {
+        if let Some(login) = &self.login {
+            login.expected.agent();
+        }
+    }
+
+    /// Ends the channel, and the connection if it is this session's.
     pub async fn close(&self) {
         // The session is over: whether the target still hears it changes nothing.
         let _ = self.channel.close().await;
+        if let Some(login) = &self.login {
+            login.close().await;
+        }
+    }
+}
+
+impl LoggedIn {
+    async fn close(&self) {
         let _ = self.handle.disconnect(Disconnect::ByApplication, "session ended", "en").await;
     }
 }
 
 /// Connects to the permitted target, recognises it by a key or certificate that is not revoked, logs in with the session certificate and opens a session channel.
 pub async fn log_in(session: &PermittedSession, snapshot: Arc<Snapshot>) -> Result<TargetConnection, Refusal> {
-    let Some(login) = session.login() else {
-        return Err(unavailable(session.target(), "the session has no login of its own"));
-    };
-    let transport = connect(session.target()).await?;
-    match tokio::time::timeout(LOGIN_TIMEOUT, speak(session, login, transport, snapshot)).await {
+    in_time(session, async {
+        let Greeted { login, incoming, openings } = greet(session, snapshot).await?;
+        let channel = open(&login.handle, session).await?;
+        // The reading half would hold up the whole connection: bytes come by the handler's callbacks.
+        let (_, channel) = channel.split();
+        Ok(TargetConnection { channel: Arc::new(channel), incoming: Some(incoming), openings: Some(openings), login: Some(login) })
+    })
+    .await
+}
+
+async fn in_time<T>(session: &PermittedSession, work: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
+    match tokio::time::timeout(CONNECT_TIMEOUT + LOGIN_TIMEOUT, work).await {
         Ok(outcome) => outcome,
         Err(_) => Err(unavailable(session.target(), "it takes too long to log in")),
     }
@@ -127,13 +168,20 @@ fn is_elsewhere(address: IpAddr) -> bool {
     }
 }
 
-async fn speak(
-    session: &PermittedSession,
-    login: &Login,
-    transport: TcpStream,
-    snapshot: Arc<Snapshot>,
-) -> Result<TargetConnection, Refusal> {
+/// A login at a target that nothing was asked of yet.
+struct Greeted {
+    login: LoggedIn,
+    incoming: QueueReceiver<TargetMark>,
+    openings: mpsc::Receiver<Opening>,
+}
+
+/// Connects, recognises the target and logs in.
+async fn greet(session: &PermittedSession, snapshot: Arc<Snapshot>) -> Result<Greeted, Refusal> {
     let target = session.target();
+    let Some(login) = session.login() else {
+        return Err(unavailable(target, "the session has no login of its own"));
+    };
+    let transport = connect(target).await?;
     let check = HostKeyCheck::new(target, snapshot)?;
     let config = Arc::new(client::Config {
         client_id: crate::identification(),
@@ -144,7 +192,9 @@ async fn speak(
     });
     let pressure = Arc::new(Pressure::default());
     let (sender, incoming) = queue(pressure.clone());
-    let handler = TargetHandler::new(check.clone(), sender);
+    let expected = Arc::new(Expected::default());
+    let (inbound, openings) = Inbound::new(expected.clone(), pressure.clone());
+    let handler = TargetHandler::new(check.clone(), sender, inbound);
     let transport = Valve::new(transport, pressure);
     let mut handle = client::connect_stream(config, transport, handler).await.map_err(|error| match check.refusal() {
         Some(refusal) => refusal,
@@ -157,10 +207,7 @@ async fn speak(
         Ok(_) => return Err(not_accepted(target, login)),
         Err(error) => return Err(unavailable(target, &error.to_string())),
     }
-    let channel = open(&handle, session).await?;
-    // The reading half would hold up the whole connection: bytes come by the handler's callbacks.
-    let (_, channel) = channel.split();
-    Ok(TargetConnection { channel: Arc::new(channel), incoming: Some(incoming), handle })
+    Ok(Greeted { login: LoggedIn { handle, expected }, incoming, openings })
 }
 
 /// The one channel: a session's, or a connection from the target onwards. Where that comes from is nobody's business there.
@@ -209,6 +256,7 @@ mod tests {
             host_ca: Vec::new(),
             mode: Mode::Passthrough,
             literal_principals: Default::default(),
+            session: None,
         }
     }
 

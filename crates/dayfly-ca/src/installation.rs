@@ -293,6 +293,7 @@ pub(crate) fn session_request(bastion: &str, certificate: &str, target: &str) ->
         target: TargetName::new(target).unwrap(),
         account: Some(AccountName::new("deploy").unwrap()),
         forward: None,
+        listen: None,
         peer: sample::context().source,
         login_key: Some(LoginKey { public_key: line(FRESH), possession: possession(FRESH, Certifies::Session, bastion, CHALLENGE) }),
     }

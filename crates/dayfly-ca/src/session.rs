@@ -29,6 +29,7 @@ use dayfly_core::{
     name::TargetName,
     policy,
     reason::{Reason, Refusal},
+    role::SessionRules,
     rotation::Purpose,
     signed_request::Certifies,
     target::{Inventory, Mode, Target},
@@ -65,12 +66,14 @@ async fn permit(
     let admission = admit(&parent.certificate, target, asked.account.as_ref())?;
     let holder = parent.holder(authority, issued).await?;
     may_connect(authority, &book, call, asked, parent_id, &holder)?;
-    may_forward(&book, asked, &admission, parent_id)?;
+    let rules = session_rules(&book, target, parent_id)?;
+    may_forward(&rules, asked, &admission)?;
+    check_arrival(authority, call, asked, &parent).await?;
     let minted = match admission.mode() {
-        Mode::Record => Some(mint(authority, call, asked, &admission).await?),
-        Mode::Passthrough => None,
+        Mode::Record if !is_arrival(asked) => Some(mint(authority, call, asked, &admission, kind(&rules, asked, &admission)).await?),
+        Mode::Record | Mode::Passthrough => None,
     };
-    let permit = reply(&book, &admission, parent_id, minted.as_ref())?;
+    let permit = reply(rules, &admission, parent_id, minted.as_ref())?;
     let session = Session {
         id: asked.session,
         parent_serial: parent.certificate.serial(),
@@ -113,17 +116,68 @@ fn may_connect(
     policy::may_connect(rules(book, &[]), holder, &context, role, &asked.target, bastion, account).map(|_| ())
 }
 
-/// Where a recorded session may forward to is the role's. A passthrough target judges that itself, and nobody else hears of it.
-fn may_forward(book: &RuleBook, asked: &SessionRequest, admission: &Admission, id: &KeyId) -> Result<(), Refusal> {
-    let Some(destination) = &asked.forward else { return Ok(()) };
-    let role = book.roles.get(id.role.as_str()).filter(|_| admission.mode() == Mode::Record);
-    let role = role.ok_or_else(|| Refusal::new(Reason::WrongMode, "only recorded targets forward by the bastion's hand", ""))?;
+/// What the role and the target both allow.
+fn session_rules(book: &RuleBook, target: &Target, id: &KeyId) -> Result<SessionRules, Failure> {
+    let role =
+        book.roles.get(id.role.as_str()).ok_or_else(|| Failure::Internal(format!("role {} was permitted and is not there", id.role)))?;
+    Ok(role.session_at(target))
+}
+
+/// What a recorded session may forward is by its rules. A passthrough target judges that itself, and nobody else hears of it.
+fn may_forward(rules: &SessionRules, asked: &SessionRequest, admission: &Admission) -> Result<(), Refusal> {
+    if asked.forward.is_none() && asked.listen.is_none() {
+        return Ok(());
+    }
+    if admission.mode() != Mode::Record {
+        return Err(Refusal::new(Reason::WrongMode, "only recorded targets forward by the bastion's hand", ""));
+    }
+    let (extensions, forced) = (admission.certificate().extensions(), admission.certificate().force_command());
+    if let Some(destination) = &asked.forward {
+        rules.allows_forward(destination, extensions, forced)?;
+    }
+    match &asked.listen {
+        Some(listening) => rules.allows_listen(&listening.at, extensions, forced),
+        None => Ok(()),
+    }
+}
+
+/// What arrives where a target listens belongs to a session of the same certificate that this bastion was permitted, at the same target.
+async fn check_arrival(authority: &Authority, call: &BastionCall, asked: &SessionRequest, parent: &Parent) -> Result<(), Failure> {
+    let Some(arrival) = asked.listen.as_ref().and_then(|listening| listening.arrival) else { return Ok(()) };
+    let listener = authority.store.session(arrival.listener).await?.filter(|listener| {
+        listener.bastion == call.bastion.name
+            && listener.target == asked.target
+            && listener.parent_serial == parent.certificate.serial()
+            && listener.certificate.is_some()
+    });
+    let unknown = || Refusal::new(Reason::NotIssued, "no session of this certificate listens there", "tell whoever administers the CA");
+    Ok(listener.map(drop).ok_or_else(unknown)?)
+}
+
+fn is_arrival(asked: &SessionRequest) -> bool {
+    asked.listen.as_ref().is_some_and(|listening| listening.arrival.is_some())
+}
+
+/// What the login is for, so that it can do nothing else.
+fn kind(rules: &SessionRules, asked: &SessionRequest, admission: &Admission) -> SessionKind {
     let certificate = admission.certificate();
-    role.session.allows_forward(destination, certificate.extensions(), certificate.force_command())
+    if asked.forward.is_some() || asked.listen.is_some() {
+        SessionKind::Forward
+    } else if rules.allows_agent(certificate.extensions(), certificate.force_command()).is_ok() {
+        SessionKind::AgentSession
+    } else {
+        SessionKind::Session
+    }
 }
 
 /// A session certificate: one login, one target, a minute, from this bastion's addresses, with the parent's limits or tighter.
-async fn mint(authority: &Authority, call: &BastionCall, asked: &SessionRequest, parent: &Admission) -> Result<SignedCertificate, Failure> {
+async fn mint(
+    authority: &Authority,
+    call: &BastionCall,
+    asked: &SessionRequest,
+    parent: &Admission,
+    kind: SessionKind,
+) -> Result<SignedCertificate, Failure> {
     let login_key = asked.login_key.as_ref().ok_or_else(|| {
         let message = format!("{} is recorded, and the request names no key to log in with", asked.target);
         Refusal::new(Reason::WrongMode, message, "have the bastion fetch its inventory anew")
@@ -132,7 +186,6 @@ async fn mint(authority: &Authority, call: &BastionCall, asked: &SessionRequest,
     let bond = Bond { origin: &authority.origin, certifies: Certifies::Session, caller: bastion.name.as_str(), challenge: &call.challenge };
     let public_key = held_key(bond, &login_key.public_key, &login_key.possession)?;
     let dials_from: Vec<Network> = bastion.dials_from.iter().copied().collect();
-    let kind = if asked.forward.is_some() { SessionKind::Forward } else { SessionKind::Session };
     let session = SessionCertificate { session: asked.session, bastion: &bastion.name, dials_from: &dials_from, public_key, kind };
     let now = authority.clock.unix_seconds();
     let unsigned = UnsignedCertificate::session(parent, session, now, random_serial(), random_nonce())?;
@@ -141,9 +194,7 @@ async fn mint(authority: &Authority, call: &BastionCall, asked: &SessionRequest,
     authority.sign_or_log(unsigned, &authority.keyring.signer(Purpose::Session), about).await
 }
 
-fn reply(book: &RuleBook, admission: &Admission, id: &KeyId, minted: Option<&SignedCertificate>) -> Result<SessionPermit, Failure> {
-    let role =
-        book.roles.get(id.role.as_str()).ok_or_else(|| Failure::Internal(format!("role {} was permitted and is not there", id.role)))?;
+fn reply(rules: SessionRules, admission: &Admission, id: &KeyId, minted: Option<&SignedCertificate>) -> Result<SessionPermit, Failure> {
     let ends = i64::try_from(admission.certificate().validity().before()).unwrap_or(i64::MAX);
     let certificate_ends = OffsetDateTime::from_unix_timestamp(ends).map_err(|error| Failure::Internal(error.to_string()))?;
     Ok(SessionPermit {
@@ -151,7 +202,7 @@ fn reply(book: &RuleBook, admission: &Admission, id: &KeyId, minted: Option<&Sig
         role: id.role.clone(),
         grant: id.grant,
         mode: admission.mode(),
-        rules: role.session.clone(),
+        rules,
         certificate_ends,
         session_certificate: minted.map(SignedCertificate::to_openssh).transpose()?,
     })

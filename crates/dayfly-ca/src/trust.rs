@@ -63,7 +63,8 @@ pub async fn known_hosts_lines(authority: &Authority) -> Result<Vec<String>, Fai
 pub async fn targets(authority: &Authority, inventory: &Inventory, is_wanted: impl Fn(&Target) -> bool) -> Result<Vec<Target>, Failure> {
     let (own, lines) = (authority.keyring.of(Purpose::Host).ever(), ca_keys(authority, Purpose::Host).await?);
     let current = |target: &Target| {
-        let mut target = target.clone();
+        // What it narrows is told with each session.
+        let mut target = Target { session: None, ..target.clone() };
         if is_recognised_by(&target, &own) {
             target.host_ca.retain(|line| !is_one_of(line, &own));
             target.host_ca.extend(lines.iter().cloned());

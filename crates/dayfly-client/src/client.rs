@@ -26,7 +26,7 @@ use dayfly_api::{
     trust::Trust,
 };
 use dayfly_core::{
-    forward::Destination,
+    forward::{Destination, Listening},
     identity::Subject,
     name::{AccountName, BastionName, FactorName, RoleName, TargetName},
     request::RequestedTargets,
@@ -85,6 +85,8 @@ pub struct SessionParameters {
     pub account: Option<AccountName>,
     /// Where a forwarded connection goes from the target.
     pub forward: Option<Destination>,
+    /// Where the target listens for the client, and the connection that arrived there, if it is one.
+    pub listen: Option<Listening>,
     /// The address that the bastion sees.
     pub peer: IpAddr,
 }
@@ -281,7 +283,7 @@ impl Client {
         self.get(path::LOG_HEAD).await
     }
 
-    /// Asks whether a session may start. `login` is the fresh key for a recorded target, and the bastion's name.
+    /// Asks whether a session may start. `login` is the fresh key for a recorded target that is to be logged in to, and the bastion's name.
     pub async fn open_session(
         &self,
         parameters: &SessionParameters,
@@ -294,6 +296,7 @@ impl Client {
             target: parameters.target.clone(),
             account: parameters.account.clone(),
             forward: parameters.forward.clone(),
+            listen: parameters.listen.clone(),
             peer: parameters.peer,
             login_key,
         };

@@ -1,4 +1,9 @@
-//! Port forwarding through a target: where a connection may go from there (RFC 4254 section 7.2, `ssh -L`, `-D`, `-W`).
+//! Port forwarding through a target: where a connection may go from there (RFC 4254 section 7.2, `ssh -L`, `-D`, `-W`), and where a target may listen for
+//! connections towards the client (section 7.1, `ssh -R`).
+
+mod listen;
+
+pub use listen::{Arrival, ListenAddress, ListenAddressError, ListenPattern, ListenPatternError, Listening, origin};
 
 use crate::target::canonical_host;
 use serde::{Deserialize, Serialize};
@@ -25,10 +30,8 @@ impl Destination {
     pub fn new(host: &str, port: u32) -> Result<Self, DestinationError> {
         let wrong = || DestinationError(format!("{}:{port}", host.chars().take(LONGEST_HOST).collect::<String>()));
         let port = u16::try_from(port).ok().filter(|port| *port > 0).ok_or_else(wrong)?;
-        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':');
         let canonical = canonical_host(host);
-        let has_edges = !canonical.is_empty() && !canonical.starts_with('-') && !canonical.ends_with('.');
-        if !has_edges || canonical.len() > LONGEST_HOST || !canonical.bytes().all(is_plain) {
+        if !is_plain_host(&canonical) {
             return Err(wrong());
         }
         Ok(Self { host: canonical, port })
@@ -101,13 +104,48 @@ pub struct DestinationPatternError(String);
 impl DestinationPattern {
     /// Whether it covers `destination`.
     pub fn covers(&self, destination: &Destination) -> bool {
-        let host = match &self.host {
-            HostPattern::Any => true,
-            HostPattern::Below(domain) => destination.host.ends_with(domain) && destination.host.len() > domain.len(),
-            HostPattern::Exactly(host) => destination.host == *host,
-        };
-        host && self.port.is_none_or(|port| port == destination.port)
+        self.host.covers(&destination.host) && self.port.is_none_or(|port| port == destination.port)
     }
+
+    /// What both cover, if that is anything.
+    pub fn meet(&self, other: &Self) -> Option<Self> {
+        Some(Self { host: self.host.meet(&other.host)?, port: meet_ports(self.port, other.port)? })
+    }
+}
+
+impl HostPattern {
+    fn covers(&self, host: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Below(domain) => host.ends_with(domain) && host.len() > domain.len(),
+            Self::Exactly(exact) => host == exact,
+        }
+    }
+
+    fn meet(&self, other: &Self) -> Option<Self> {
+        match (self, other) {
+            (Self::Any, narrower) | (narrower, Self::Any) => Some(narrower.clone()),
+            (Self::Exactly(host), pattern) | (pattern, Self::Exactly(host)) => pattern.covers(host).then(|| Self::Exactly(host.clone())),
+            (Self::Below(one), Self::Below(two)) if one.ends_with(two) => Some(self.clone()),
+            (Self::Below(one), Self::Below(two)) if two.ends_with(one) => Some(other.clone()),
+            (Self::Below(_), Self::Below(_)) => None,
+        }
+    }
+}
+
+/// The port of both, where none is any; none if there is no such port.
+fn meet_ports(one: Option<u16>, other: Option<u16>) -> Option<Option<u16>> {
+    match (one, other) {
+        (None, port) | (port, None) => Some(port),
+        (one, other) => (one == other).then_some(one),
+    }
+}
+
+/// A name or an address, and nothing that anybody could take for an option, a path or two words.
+fn is_plain_host(canonical: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':');
+    let has_edges = !canonical.is_empty() && !canonical.starts_with('-') && !canonical.ends_with('.');
+    has_edges && canonical.len() <= LONGEST_HOST && canonical.bytes().all(is_plain)
 }
 
 impl FromStr for DestinationPattern {
@@ -238,7 +276,20 @@ mod tests {
         }
     }
 
+    fn pattern() -> impl Strategy<Value = DestinationPattern> {
+        let host = prop_oneof![Just("*"), Just("*.b"), Just("*.a.b"), Just("x.a.b"), Just("a.b"), Just("b")];
+        (host, prop_oneof![Just("*"), Just("80"), Just("81")]).prop_map(|(host, port)| format!("{host}:{port}").parse().unwrap())
+    }
+
     proptest! {
+        #[test]
+        fn what_two_patterns_meet_in_is_what_both_cover(one in pattern(), two in pattern(), host in "(x\\.)?(a\\.)?[bc]", port in 79_u32..83) {
+            let destination = Destination::new(&host, port).unwrap();
+            let both = one.covers(&destination) && two.covers(&destination);
+            prop_assert_eq!(one.meet(&two).is_some_and(|met| met.covers(&destination)), both);
+            prop_assert_eq!(one.meet(&two), two.meet(&one));
+        }
+
         #[test]
         fn what_is_written_is_read_again(host in "[a-z0-9]{1,8}(\\.[a-z]{1,5}){0,2}", port in 1_u32..65536) {
             let destination = Destination::new(&host, port).unwrap();

@@ -2,20 +2,22 @@
 
 use crate::{
     address::Network,
-    forward::{Destination, DestinationPattern},
+    forward::{DestinationPattern, ListenPattern},
     name::{RoleName, ScopeName},
     principal::PrincipalTemplate,
-    reason::{Reason, Refusal},
     time_zone::TimeZone,
     validity::Ttl,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
+mod forwarding;
+mod limits;
 mod logins;
 mod set;
 mod span;
 
+pub use limits::SessionLimits;
 pub use logins::logins;
 pub use set::{RoleError, Roles};
 pub use span::{SessionSpan, SessionSpanError};
@@ -193,6 +195,13 @@ pub struct SessionRules {
     pub environment: BTreeSet<EnvironmentPattern>,
     /// Where connections may be forwarded to from the target (`ssh -L`, `-D`, `-W`), if `permit-port-forwarding` is among the extensions. Default: nowhere.
     pub forward_to: BTreeSet<DestinationPattern>,
+    /// Where the target may listen for connections that are forwarded to the client (`ssh -R`), if `permit-port-forwarding` is among the extensions.
+    /// Default: nowhere.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub listen_on: BTreeSet<ListenPattern>,
+    /// Whether programs at the target may use the client's agent (`ssh -A`), if `permit-agent-forwarding` is among the extensions. Default: no.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub forward_agent: bool,
     /// Whether what is typed is recorded too. Default: no.
     pub record_input: bool,
     /// How long a session may last, if that is less than what the bastion gives. Default: what the bastion gives.
@@ -216,6 +225,8 @@ impl Default for SessionRules {
             allow: BTreeSet::from([Start::Shell, Start::Exec, Start::Sftp]),
             environment: BTreeSet::from([pattern("LANG"), pattern("LC_*")]),
             forward_to: BTreeSet::new(),
+            listen_on: BTreeSet::new(),
+            forward_agent: false,
             record_input: false,
             max_duration: None,
             max_idle: None,
@@ -229,35 +240,6 @@ impl SessionRules {
     /// Whether a client may set the environment variable `name`.
     pub fn allows_environment(&self, name: &str) -> bool {
         self.environment.iter().any(|pattern| pattern.matches(name))
-    }
-
-    /// Whether the role forwards to `destination`.
-    pub fn forwards_to(&self, destination: &Destination) -> bool {
-        self.forward_to.iter().any(|pattern| pattern.covers(destination))
-    }
-
-    /// Whether a connection may be forwarded to `destination` by a certificate with these `extensions` and this forced command, which is all that its
-    /// sessions do.
-    pub fn allows_forward(
-        &self,
-        destination: &Destination,
-        extensions: &BTreeSet<Extension>,
-        forced: Option<&ForceCommand>,
-    ) -> Result<(), Refusal> {
-        let refused = |message: String, remedy: &str| Err(Refusal::new(Reason::NotAllowed, message, remedy));
-        if forced.is_some() {
-            return refused("the certificate allows one command only, and no forwarding".to_owned(), "ask for another role: dayfly roles");
-        }
-        if !extensions.contains(&Extension::PermitPortForwarding) {
-            return refused("the role has no permit-port-forwarding".to_owned(), "ask for a role that forwards ports: dayfly roles");
-        }
-        if !self.forwards_to(destination) {
-            return refused(
-                format!("the role does not forward to {destination}"),
-                "ask whoever keeps the roles to add it to forward_to, or for another role: dayfly roles",
-            );
-        }
-        Ok(())
     }
 }
 
@@ -276,6 +258,17 @@ impl EnvironmentPattern {
         match self.0.strip_suffix('*') {
             Some(prefix) => name.starts_with(prefix) && is_variable(name),
             None => name == self.0,
+        }
+    }
+
+    /// What both match, if that is anything.
+    fn meet(&self, other: &Self) -> Option<Self> {
+        match (self.0.strip_suffix('*'), other.0.strip_suffix('*')) {
+            (Some(one), Some(two)) if one.starts_with(two) => Some(self.clone()),
+            (Some(one), Some(two)) if two.starts_with(one) => Some(other.clone()),
+            (Some(_), Some(_)) => None,
+            (None, _) => other.matches(&self.0).then(|| self.clone()),
+            (Some(_), None) => self.matches(&other.0).then(|| other.clone()),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::name::{AccountName, ScopeName, TargetGroupName, TargetName};
 use crate::principal::Principal;
+use crate::role::SessionLimits;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -56,6 +57,9 @@ pub struct Target {
     /// Literal principals that it lists, and the accounts that each admits to.
     #[serde(default)]
     pub literal_principals: BTreeMap<Principal, BTreeSet<AccountName>>,
+    /// What it narrows of what roles allow in sessions. Known to the CA alone, which tells a bastion the rules of each session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionLimits>,
 }
 
 fn ssh_port() -> u16 {
@@ -123,6 +127,12 @@ pub enum InventoryError {
         /// What was written.
         key: String,
     },
+    /// Limits that nobody would keep.
+    #[error(
+        "target {0} is passthrough, and its own sshd alone could keep this session: leave max_duration, max_idle and continuous, and write the rest into its \
+         sshd_config"
+    )]
+    LimitsNobody(TargetName),
     /// An address that cannot be dialled.
     #[error("target {0}: the address must be a host name or an IP address, without a port")]
     BadAddress(TargetName),
@@ -186,6 +196,9 @@ fn entry_errors(target: &Target) -> Vec<InventoryError> {
     }
     if !is_host(&target.address) {
         errors.push(InventoryError::BadAddress(target.name.clone()));
+    }
+    if target.mode == Mode::Passthrough && target.session.as_ref().is_some_and(SessionLimits::need_recording) {
+        errors.push(InventoryError::LimitsNobody(target.name.clone()));
     }
     errors
 }
@@ -255,6 +268,21 @@ mod tests {
             host_ca: Vec::new(),
             mode,
             literal_principals: BTreeMap::new(),
+            session: None,
+        }
+    }
+
+    #[test]
+    fn a_passthrough_target_has_no_limits_that_only_a_recorder_would_keep() {
+        let with = |mode, limits: &str| {
+            Inventory::new([Target { session: Some(toml::from_str(limits).unwrap()), ..target("a", "192.0.2.1", mode) }])
+        };
+        let times = "max_duration = \"8h\"\nmax_idle = \"1h\"\ncontinuous = true";
+        assert!(with(Mode::Passthrough, times).is_ok() && with(Mode::Record, "forward_to = []").is_ok());
+        for limits in
+            ["forward_to = []", "allow = [\"sftp\"]", "forward_agent = false", "record_input = true", "end_with_certificate = true"]
+        {
+            assert_eq!(with(Mode::Passthrough, limits), Err(vec![InventoryError::LimitsNobody(TargetName::new("a").unwrap())]), "{limits}");
         }
     }
 

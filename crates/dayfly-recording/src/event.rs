@@ -14,7 +14,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 pub use exec::Exec;
 pub use name::{Name, NameError};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
-use std::io;
+use std::{io, net::SocketAddr};
 use time::OffsetDateTime;
 pub use transfer::{
     Attributes, Carried, Extent, OpenFlag, Rsync, ScpDone, ScpItem, ScpMessage, ScpResult, SftpAnswer, SftpClosed, SftpEnd, SftpOperation,
@@ -97,6 +97,42 @@ pub enum Event {
         host: String,
         /// The port.
         port: u16,
+    },
+    /// The target was asked to listen for connections towards the client (RFC 4254 section 7.1). Each that arrives is a session of its own.
+    Listen {
+        /// The channel.
+        channel: u32,
+        /// The address, as it was asked for. Empty: all of the target's addresses.
+        host: String,
+        /// The port that the target listens at.
+        port: u16,
+    },
+    /// The session is a connection that arrived where the target listens (RFC 4254 section 7.2). Its bytes are counted and hashed, `stdin` towards the target.
+    Arrival {
+        /// The channel.
+        channel: u32,
+        /// The address that was listened at.
+        host: String,
+        /// The port.
+        port: u16,
+        /// Where it came from, by the word of the target.
+        from: SocketAddr,
+    },
+    /// Programs at the target may use the client's agent while the session lasts.
+    AgentForwarding {
+        /// The channel.
+        channel: u32,
+    },
+    /// What use they made of it. What was said is not recorded.
+    AgentUse {
+        /// The channel.
+        channel: u32,
+        /// How many connections there were to the agent.
+        connections: u64,
+        /// How many bytes the agent was asked in.
+        asked: u64,
+        /// How many bytes it answered in.
+        answered: u64,
     },
     /// The terminal's size changed (RFC 4254 section 6.7). Written by [`crate::RecordingWriter::resize`].
     WindowChange {

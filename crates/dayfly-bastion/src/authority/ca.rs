@@ -37,11 +37,12 @@ impl CaAuthority {
             target: ask.target.name.clone(),
             account: ask.admission.account().cloned(),
             forward: ask.forward.clone(),
+            listen: ask.listen.clone(),
             peer: ask.peer,
         };
         let key = match ask.target.mode {
-            Mode::Record => Some(login_key()?),
-            Mode::Passthrough => None,
+            Mode::Record if !ask.is_arrival() => Some(login_key()?),
+            Mode::Record | Mode::Passthrough => None,
         };
         let signer = key.clone().map(KeySigner::new);
         let login = signer.as_ref().map(|signer| (&self.bastion, signer as &dyn dayfly_client::RequestSigner));

@@ -97,21 +97,21 @@ impl AuthorityDouble {
         };
         let now = unix_now();
         let (key, session_certificate) = match ask.target.mode {
-            Mode::Passthrough => (None, None),
-            Mode::Record => {
+            Mode::Record if !ask.is_arrival() => {
                 let key = fresh_key();
                 let session = SessionCertificate {
                     session: ask.session,
                     bastion: &self.bastion,
                     dials_from: &["127.0.0.0/8".parse().unwrap_or_else(|error| unreachable!("{error}"))],
                     public_key: key.public_key().clone(),
-                    kind: if ask.forward.is_some() { SessionKind::Forward } else { SessionKind::Session },
+                    kind: if ask.forward.is_some() || ask.listen.is_some() { SessionKind::Forward } else { SessionKind::Session },
                 };
                 let unsigned =
                     UnsignedCertificate::session(&ask.admission, session, now, self.serial(), rand::random()).map_err(unavailable)?;
                 let line = unsigned.sign(&self.session_ca).and_then(|signed| signed.to_openssh()).map_err(unavailable)?;
                 (Some(key), Some(line))
             }
+            Mode::Record | Mode::Passthrough => (None, None),
         };
         let ends = i64::try_from(ask.admission.certificate().validity().before()).unwrap_or(i64::MAX);
         let permit = SessionPermit {

@@ -5,7 +5,7 @@ use dayfly_api::session::SessionPermit;
 use dayfly_core::{
     admission::Admission,
     certificate::VerifiedCertificate,
-    forward::Destination,
+    forward::{Destination, Listening},
     name::{AccountName, TargetName},
     reason::{Reason, Refusal},
     target::{Mode, Target},
@@ -27,10 +27,19 @@ pub struct Ask {
     pub target: Target,
     /// Where a forwarded connection goes from the target; none for a session of any other kind.
     pub forward: Option<Destination>,
+    /// Where the target listens for the client, and the connection that arrived there, if the session is one.
+    pub listen: Option<Listening>,
     /// The person's certificate, one OpenSSH line.
     pub certificate: String,
     /// The peer of the outer TCP connection.
     pub peer: IpAddr,
+}
+
+impl Ask {
+    /// Whether it is about a connection that arrived where a session listens.
+    pub fn is_arrival(&self) -> bool {
+        self.listen.as_ref().is_some_and(|listening| listening.arrival.is_some())
+    }
 }
 
 /// What logs in at a recorded target: a key made for this session, and the session certificate for it.
@@ -68,6 +77,8 @@ impl PermittedSession {
         }
         let login = match (permit.mode, ask.admission.account(), key, &permit.session_certificate) {
             (Mode::Passthrough, None, None, None) => None,
+            // It comes over the login of the session that listens.
+            (Mode::Record, Some(_), None, None) if ask.is_arrival() => None,
             (Mode::Record, Some(account), Some(key), Some(line)) => {
                 let certificate = dayfly_core::certificate::parse(line).map_err(|refusal| senseless(&refusal.message))?;
                 if certificate.public_key() != key.public_key().key_data() {
@@ -110,7 +121,7 @@ impl PermittedSession {
         &self.permit
     }
 
-    /// What logs in there; none for passthrough.
+    /// What logs in there; none for passthrough, and for what arrives over another session's login.
     pub fn login(&self) -> Option<&Login> {
         self.login.as_ref()
     }

@@ -2,7 +2,7 @@
 
 use crate::{
     flow::{Pressure, QueueReceiver, QueueSender, queue},
-    recorded::{Control, Flooded},
+    recorded::{Control, Flooded, Opened},
     session::Event,
 };
 use dayfly_core::reason::{Reason, Refusal};
@@ -11,6 +11,9 @@ use std::{collections::HashMap, sync::Arc};
 
 /// How many channels one connection may have open.
 const MOST_CHANNELS: usize = 32;
+
+/// How many words wait for the next session.
+const MOST_UNTOLD: usize = 8;
 
 /// SSH_OPEN_ADMINISTRATIVELY_PROHIBITED (RFC 4254 section 5.1).
 const PROHIBITED: u32 = 1;
@@ -33,22 +36,30 @@ pub(crate) async fn refuse(reply: ChannelOpenHandle, refusal: &Refusal) {
 pub(super) struct Channels {
     open: HashMap<ChannelId, Open>,
     pressure: Arc<Pressure>,
+    /// Those that this side has opened, for whoever asked for them.
+    opened: Opened,
+    /// What was refused before there was a session to tell it.
+    untold: Vec<Event>,
 }
 
 struct Open {
     queue: QueueSender<ClientMark>,
     session: Option<Arc<Control>>,
+    /// The client opened it by itself.
+    is_clients: bool,
+    /// Its session has a place for words.
+    hears: bool,
 }
 
 impl Channels {
     pub(super) fn new(pressure: Arc<Pressure>) -> Self {
-        Self { open: HashMap::new(), pressure }
+        Self { open: HashMap::new(), pressure, opened: Opened::default(), untold: Vec::new() }
     }
 
     /// Whether one more channel may be opened. Forgets those that this side has closed: the library does not call back for them.
     pub(super) fn make_room(&mut self) -> Result<(), Refusal> {
-        self.open.retain(|_, channel| !channel.queue.is_abandoned());
-        if self.open.len() < MOST_CHANNELS {
+        self.forget_closed();
+        if self.open.values().filter(|channel| channel.is_clients).count() < MOST_CHANNELS {
             return Ok(());
         }
         Err(Refusal::new(
@@ -60,15 +71,62 @@ impl Channels {
 
     /// Takes a channel in, and returns the far end of its queue.
     pub(super) fn open(&mut self, id: ChannelId) -> QueueReceiver<ClientMark> {
+        self.take_in(id, true)
+    }
+
+    fn take_in(&mut self, id: ChannelId, is_clients: bool) -> QueueReceiver<ClientMark> {
         let (queue, receiver) = queue(self.pressure.clone());
-        self.open.insert(id, Open { queue, session: None });
+        self.open.insert(id, Open { queue, session: None, is_clients, hears: false });
         receiver
     }
 
-    pub(super) fn set_session(&mut self, id: ChannelId, session: Arc<Control>) {
+    fn forget_closed(&mut self) {
+        self.open.retain(|_, channel| !channel.queue.is_abandoned());
+    }
+
+    pub(super) fn set_session(&mut self, id: ChannelId, session: Arc<Control>) -> Result<(), Flooded> {
+        for event in self.untold.drain(..) {
+            session.on(event)?;
+        }
+        if let Some(channel) = self.open.get_mut(&id) {
+            channel.session = Some(session);
+            channel.hears = true;
+        }
+        Ok(())
+    }
+
+    /// A connection that is forwarded: nobody to tell anything.
+    pub(super) fn set_forward(&mut self, id: ChannelId, session: Arc<Control>) {
         if let Some(channel) = self.open.get_mut(&id) {
             channel.session = Some(session);
         }
+    }
+
+    /// Tells every session, or the next one, of something that was refused to the connection.
+    pub(super) fn tell(&mut self, what: &'static str, refusal: &Refusal) -> Result<(), Flooded> {
+        let event = Event::RefusedBeside(what, refusal.clone());
+        let sessions: Vec<_> = self
+            .open
+            .values()
+            .filter(|channel| channel.hears && !channel.queue.is_abandoned())
+            .filter_map(|channel| channel.session.clone())
+            .collect();
+        if sessions.is_empty() && self.untold.len() < MOST_UNTOLD {
+            self.untold.push(event.clone());
+        }
+        sessions.iter().try_for_each(|session| session.on(event.clone()).map(drop))
+    }
+
+    /// The client has opened a channel for this side.
+    pub(super) fn opened_here(&mut self, id: ChannelId) {
+        self.forget_closed();
+        let queue = self.take_in(id, false);
+        self.opened.put(id, queue);
+    }
+
+    /// Where those who have channels opened find them.
+    pub(super) fn opened(&self) -> Opened {
+        self.opened.clone()
     }
 
     pub(super) fn queue(&self, id: ChannelId) -> Option<&QueueSender<ClientMark>> {

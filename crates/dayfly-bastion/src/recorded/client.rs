@@ -1,17 +1,13 @@
 //! The client's side of a session.
 
-use super::STDERR;
+use super::{ClientSide, STDERR};
 use crate::{
-    busy::Token,
     flow::{Gone, QueueReceiver},
     handler::ClientMark,
     session::{Action, Exit},
     signal,
 };
-use russh::{
-    ChannelWriteHalf,
-    server::{Handle, Msg},
-};
+use russh::{ChannelWriteHalf, server::Msg};
 use std::{sync::Arc, time::Duration};
 
 /// How long a client may take to accept words, an exit or an end. One that does not listen is not waited for.
@@ -20,22 +16,26 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// A client's channel: its writing half, its connection, and what it sends.
 pub struct Client {
     channel: Arc<ChannelWriteHalf<Msg>>,
-    handle: Handle,
+    side: ClientSide,
     queue: Option<QueueReceiver<ClientMark>>,
     gone: Gone,
-    _under_way: Token,
 }
 
 impl Client {
-    /// A channel that was split, the connection it belongs to, the queue that its bytes go into, and what keeps the connection.
-    pub fn new(channel: ChannelWriteHalf<Msg>, handle: Handle, queue: QueueReceiver<ClientMark>, under_way: Token) -> Self {
+    /// A channel that was split, the connection it belongs to, and the queue that its bytes go into.
+    pub fn new(channel: ChannelWriteHalf<Msg>, side: ClientSide, queue: QueueReceiver<ClientMark>) -> Self {
         let gone = queue.gone();
-        Self { channel: Arc::new(channel), handle, queue: Some(queue), gone, _under_way: under_way }
+        Self { channel: Arc::new(channel), side, queue: Some(queue), gone }
     }
 
     /// Whether the client still has the channel open.
     pub(super) fn gone(&self) -> &Gone {
         &self.gone
+    }
+
+    /// Its connection, where more channels can be opened.
+    pub(super) fn side(&self) -> &ClientSide {
+        &self.side
     }
 
     /// What it sends. Once.
@@ -57,7 +57,7 @@ impl Client {
                 Action::ClientExit(Exit::Status(status)) => self.channel.exit_status(status).await,
                 Action::ClientExit(Exit::Signal { name, core_dumped, message }) => {
                     let signal = signal::named(&name);
-                    let sent = self.handle.exit_signal_request(self.channel.id(), signal, core_dumped, message, String::new()).await;
+                    let sent = self.side.handle().exit_signal_request(self.channel.id(), signal, core_dumped, message, String::new()).await;
                     sent.map_err(|()| russh::Error::SendError)
                 }
                 _ => Ok(()),

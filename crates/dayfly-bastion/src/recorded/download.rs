@@ -82,6 +82,7 @@ impl Download {
             TargetMark::Eof => Event::TargetEof,
             TargetMark::Exit(exit) => Event::TargetExited(exit),
             TargetMark::Close => Event::TargetClosed,
+            TargetMark::Opened(what) => Event::TargetOpened(what),
         })
     }
 }

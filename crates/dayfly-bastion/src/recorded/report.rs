@@ -98,6 +98,15 @@ impl Report {
         if let Some(destination) = &session.ask().forward {
             event = event.fact("forward", destination);
         }
+        if let Some(listening) = &session.ask().listen {
+            event = event.fact("listen", &listening.at);
+            if let Some(arrival) = &listening.arrival {
+                event = event.fact("from", arrival.from).fact("listener", arrival.listener);
+            }
+        }
+        if let Some(used) = live.agent.close() {
+            event = event.fact("agent_connections", used.connections).fact("agent_asked", used.asked).fact("agent_answered", used.answered);
+        }
         if let Some(command) = session.certificate().force_command() {
             event = event.fact("force_command", command.as_str());
         }

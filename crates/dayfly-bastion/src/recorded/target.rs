@@ -53,12 +53,15 @@ async fn ask(channel: &ChannelWriteHalf<client::Msg>, plan: &Plan) -> Result<(),
         let size = terminal.size;
         channel.request_pty(true, &terminal.term, size.columns, size.rows, size.width, size.height, &modes).await?;
     }
+    if plan.agent {
+        channel.agent_forward(false).await?;
+    }
     for (name, value) in &plan.environment {
         channel.set_env(false, name.as_str(), value.as_str()).await?;
     }
     match &plan.start {
         // The channel itself is the connection.
-        StartRequest::Forward(_) => Ok(()),
+        StartRequest::Forward(_) | StartRequest::Arrival { .. } => Ok(()),
         StartRequest::Shell => channel.request_shell(true).await,
         StartRequest::Exec(command) => channel.exec(true, command.as_slice()).await,
         StartRequest::Subsystem(name) => channel.request_subsystem(true, name.as_str()).await,

@@ -1,8 +1,12 @@
 //! What a session asks of the thread that owns its recording.
 
 use super::{Gate, RecordingFailure};
-use crate::session::{Exit, Plan, Size};
+use crate::{
+    live::AgentUse,
+    session::{Exit, Plan, Size},
+};
 use bytes::Bytes;
+use dayfly_core::forward::ListenAddress;
 use dayfly_recording::{Event, FinishedRecording, Outcome, SessionFacts, Stream};
 use std::{sync::Arc, time::Duration};
 use time::OffsetDateTime;
@@ -47,8 +51,10 @@ pub(super) enum Work {
     Exited(Exit),
     Refused {
         what: &'static str,
-        why: &'static str,
+        why: String,
     },
+    Listening(ListenAddress),
+    AgentUsed(AgentUse),
     Finish {
         done: Vec<Event>,
         outcome: Outcome,

@@ -67,7 +67,7 @@ fn transfer(plan: &Plan) -> Option<Transfer> {
     match (&plan.forced, &plan.start) {
         // What runs on a terminal is recorded as what the terminal shows.
         _ if plan.terminal.is_some() => None,
-        (_, StartRequest::Forward(_)) => None,
+        (_, StartRequest::Forward(_) | StartRequest::Arrival { .. }) => None,
         (Some(forced), _) => Transfer::of_command(CHANNEL, forced.as_str().as_bytes()),
         (None, StartRequest::Exec(command)) => Transfer::of_command(CHANNEL, command),
         (None, StartRequest::Subsystem(name)) => Transfer::of_subsystem(CHANNEL, name),
@@ -90,7 +90,8 @@ mod tests {
     #[tokio::test]
     async fn who_asks_much_at_once_waits_for_answers_and_is_not_cut_off() {
         let watched = Watched::default();
-        let plan = Plan { terminal: None, environment: Vec::new(), start: StartRequest::Subsystem("sftp".to_owned()), forced: None };
+        let plan =
+            Plan { terminal: None, environment: Vec::new(), agent: false, start: StartRequest::Subsystem("sftp".to_owned()), forced: None };
         assert!(watched.begin(&plan).is_some());
         watched.observe(Stream::Stdin, &packet(1, &[&3_u32.to_be_bytes()])).unwrap();
         watched.observe(Stream::Stdout, &packet(2, &[&3_u32.to_be_bytes()])).unwrap();

@@ -202,7 +202,9 @@ impl Active {
             Work::Signalled(name) => Event::Signal { channel, name },
             Work::Exited(Exit::Status(status)) => Event::ExitStatus { channel, status },
             Work::Exited(Exit::Signal { name, core_dumped, message }) => Event::ExitSignal { channel, name, core_dumped, message },
-            Work::Refused { what, why } => Event::Refused { channel: Some(channel), what: what.to_owned(), why: why.to_owned() },
+            Work::Refused { what, why } => Event::Refused { channel: Some(channel), what: what.to_owned(), why },
+            Work::Listening(at) => Event::Listen { channel, host: at.host().to_owned(), port: at.port() },
+            Work::AgentUsed(used) => Event::AgentUse { channel, connections: used.connections, asked: used.asked, answered: used.answered },
             Work::Begin { .. } | Work::Finish { .. } | Work::Abandon => return Ok(()),
         };
         self.writer.write(elapsed, &event)
@@ -213,6 +215,9 @@ impl Active {
         for (name, value) in plan.environment {
             self.writer.write(elapsed, &Event::Env { channel, name, accepted: true, value: Some(value) })?;
         }
+        if plan.agent {
+            self.writer.write(elapsed, &Event::AgentForwarding { channel })?;
+        }
         self.capture = match &plan.terminal {
             Some(terminal) => {
                 Capture::Terminal(self.writer.open_terminal(elapsed, channel, &terminal.term, terminal.size.columns, terminal.size.rows)?)
@@ -221,11 +226,12 @@ impl Active {
             None if transfer.is_some() => transfer_streams(),
             // What goes into a shell are commands, all of which are kept; other streams are bounded.
             // Bulk that programs exchange: counted and hashed.
-            None if matches!(plan.start, StartRequest::Forward(_)) => streams(|| StreamTap::with_limit(0)),
+            None if matches!(plan.start, StartRequest::Forward(_) | StartRequest::Arrival { .. }) => streams(|| StreamTap::with_limit(0)),
             None if plan.forced.is_none() && plan.start == StartRequest::Shell => streams(|| StreamTap::with_limit(u64::MAX)),
             None => streams(StreamTap::new),
         };
         let event = match (plan.forced, plan.start) {
+            (_, StartRequest::Arrival { at, from }) => Event::Arrival { channel, host: at.host().to_owned(), port: at.port(), from },
             (_, StartRequest::Forward(to)) => Event::Forward { channel, host: to.host().to_owned(), port: to.port() },
             (Some(forced), StartRequest::Exec(asked)) => Event::Exec(Exec::forced(channel, forced.as_str(), Some(asked))),
             (Some(forced), StartRequest::Shell | StartRequest::Subsystem(_)) => Event::Exec(Exec::forced(channel, forced.as_str(), None)),

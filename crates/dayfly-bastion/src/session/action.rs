@@ -10,8 +10,10 @@ pub enum Action {
     Accept,
     /// Answer the client's request with no.
     Decline,
-    /// Keep evidence that something was refused.
-    NoteRefused(&'static str),
+    /// Keep evidence that something was refused, and why.
+    NoteRefused(&'static str, String),
+    /// Keep evidence that the target opened a channel that nobody had asked for, and report it.
+    NoteOpened(&'static str),
     /// Ask the target for what was planned, and let bytes flow.
     Begin(Plan),
     /// Tell the target the terminal's new size.
@@ -39,6 +41,8 @@ pub struct Plan {
     pub terminal: Option<Terminal>,
     /// The environment variables that the role allows.
     pub environment: Vec<(String, String)>,
+    /// Whether programs there may use the client's agent.
+    pub agent: bool,
     /// What to start.
     pub start: StartRequest,
     /// What the session certificate makes the target run in its place.

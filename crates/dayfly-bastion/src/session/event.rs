@@ -2,11 +2,11 @@
 
 use super::Rules;
 use dayfly_core::{
-    forward::Destination,
+    forward::{Destination, ListenAddress},
     reason::{Reason, Refusal},
 };
 use dayfly_recording::Outcome;
-use std::fmt;
+use std::{fmt, net::SocketAddr};
 
 /// Something that happened.
 #[derive(Debug, Clone)]
@@ -26,8 +26,12 @@ pub enum Event {
     },
     /// The client asks to start something (section 6.5).
     StartRequested(StartRequest),
+    /// The client asks for its agent to be forwarded (`auth-agent-req@openssh.com`).
+    AgentRequested,
     /// The client asks for something that no session gives.
     OtherRequested(&'static str),
+    /// What the client asked for on this session's connection, beside it, was refused.
+    RefusedBeside(&'static str, Refusal),
     /// The client's terminal changed its size (section 6.7).
     Resized(Size),
     /// The client sends a signal (section 6.9), named without `SIG`.
@@ -56,6 +60,8 @@ pub enum Event {
     TargetClosed,
     /// The target's connection ended.
     TargetGone,
+    /// The target opened a channel of this kind, which nobody had asked for.
+    TargetOpened(&'static str),
     /// There is something to tell the person that ends nothing. Whole lines, ready for a terminal.
     Noticed(String),
     /// Something could not be recorded.
@@ -72,7 +78,14 @@ pub enum Event {
 impl Event {
     /// Whether the client waits for a yes or no.
     pub fn wants_answer(&self) -> bool {
-        matches!(self, Self::TerminalRequested(_) | Self::VariableRequested { .. } | Self::StartRequested(_) | Self::OtherRequested(_))
+        matches!(
+            self,
+            Self::TerminalRequested(_)
+                | Self::VariableRequested { .. }
+                | Self::StartRequested(_)
+                | Self::AgentRequested
+                | Self::OtherRequested(_)
+        )
     }
 }
 
@@ -111,6 +124,13 @@ pub enum StartRequest {
     Subsystem(String),
     /// A connection from the target onwards (section 7.2).
     Forward(Destination),
+    /// A connection that arrived where the target listens (section 7.2). The target asks for it, and no client can.
+    Arrival {
+        /// Where.
+        at: ListenAddress,
+        /// Where it came from.
+        from: SocketAddr,
+    },
 }
 
 impl StartRequest {
@@ -121,6 +141,7 @@ impl StartRequest {
             Self::Exec(command) => command.len(),
             Self::Subsystem(name) => name.len(),
             Self::Forward(destination) => destination.host().len(),
+            Self::Arrival { at, .. } => at.host().len(),
         }
     }
 }
@@ -131,6 +152,7 @@ impl fmt::Display for StartRequest {
             Self::Shell => f.write_str("shell"),
             Self::Exec(_) => f.write_str("command"),
             Self::Forward(destination) => write!(f, "connection to {destination}"),
+            Self::Arrival { from, .. } => write!(f, "connection from {from}"),
             Self::Subsystem(name) => write!(f, "subsystem {:?}", name.chars().take(64).collect::<String>()),
         }
     }

@@ -36,6 +36,10 @@ impl Rules {
         self.force_command.as_ref()
     }
 
+    pub(super) fn judge_agent(&self) -> Result<(), Refusal> {
+        self.session.allows_agent(&self.extensions, self.force_command.as_ref())
+    }
+
     /// Whether `start` may be started; on a terminal, if one was asked for.
     pub(super) fn judge(&self, start: &StartRequest, on_terminal: bool) -> Result<(), Refusal> {
         // A terminal changes bytes, so what passes could not be followed.
@@ -51,6 +55,7 @@ impl Rules {
             StartRequest::Forward(destination) => {
                 return self.session.allows_forward(destination, &self.extensions, self.force_command.as_ref());
             }
+            StartRequest::Arrival { at, .. } => return self.session.allows_listen(at, &self.extensions, self.force_command.as_ref()),
             StartRequest::Subsystem(name) if name == SFTP => Start::Sftp,
             StartRequest::Subsystem(_) => return Err(not_allowed(&format!("no role allows the {start}"))),
         };

@@ -127,6 +127,74 @@ fn a_forwarded_connection_begins_by_itself_and_has_neither_words_nor_exit() {
 }
 
 #[test]
+fn a_connection_that_arrived_begins_where_the_role_listens_and_takes_no_other_start() {
+    let (at, from) = ("localhost:8080".parse::<ListenAddress>().unwrap(), "203.0.113.9:4711".parse().unwrap());
+    let listens = |pattern: &str, extensions: &[Extension]| {
+        let session = SessionRules { listen_on: BTreeSet::from([pattern.parse().unwrap()]), ..SessionRules::default() };
+        Rules::new(session, extensions.iter().copied().collect(), None)
+    };
+    let mut session = Session::arrived(at.clone(), from);
+    assert_eq!(session.on(Event::Permitted(listens("localhost:8080", &[Extension::PermitPortForwarding]))), []);
+    assert_eq!(plan(&session.on(Event::TargetReady)).start, StartRequest::Arrival { at: at.clone(), from });
+    assert_eq!(session.on(Event::StartRequested(exec("id"))), [Action::Decline]);
+    assert_eq!(session.on(Event::RefusedBeside("tcpip-forward", refusal(Reason::NotAllowed))), [], "programs hear no words");
+    for rules in [listens("localhost:8081", &[Extension::PermitPortForwarding]), listens("localhost:8080", &[]), rules(&[], None)] {
+        let actions = Session::arrived(at.clone(), from).on(Event::Permitted(rules));
+        assert!(matches!(&actions[..], [Action::ClientEof, Action::Finish(ending)] if ending.outcome == Outcome::Refused), "{actions:?}");
+    }
+}
+
+#[test]
+fn row_12_an_agent_is_forwarded_where_rules_and_certificate_say_so() {
+    let with = |extensions: &[Extension], forced: Option<&str>| {
+        let session = SessionRules { forward_agent: true, ..SessionRules::default() };
+        Rules::new(session, extensions.iter().copied().collect(), forced.map(|command| ForceCommand::new(command).unwrap()))
+    };
+    let agent = [Extension::PermitAgentForwarding, Extension::PermitPty];
+    let asked = |rules: Rules, event: Event| {
+        let mut session = permitted(rules);
+        session.on(Event::TerminalRequested(terminal()));
+        let answer = session.on(event);
+        session.on(Event::TargetReady);
+        (answer, session.on(Event::StartRequested(StartRequest::Shell)))
+    };
+    let (answer, begun) = asked(with(&agent, None), Event::AgentRequested);
+    assert_eq!((answer, plan(&begun).agent), (vec![Action::Accept], true));
+    assert!(!plan(&asked(with(&agent, None), Event::ClientEof).1).agent, "for those alone that ask");
+    for rules in [with(&agent, Some("backup")), with(&[Extension::PermitPty], None), rules(&agent, None)] {
+        let (answer, begun) = asked(rules, Event::AgentRequested);
+        assert!(matches!(&answer[..], [Action::Decline, Action::NoteRefused("auth-agent-req@openssh.com", _)]), "{answer:?}");
+        assert!(!plan(&begun).agent);
+    }
+    let (_, begun) = asked(rules(&agent, None), Event::AgentRequested);
+    assert!(words(&begun).contains("does not forward the agent to this target (not_allowed)"), "{begun:?}");
+    let mut late = begun_with(with(&agent, None));
+    assert_eq!(late.on(Event::AgentRequested), [Action::Decline]);
+}
+
+fn begun_with(rules: Rules) -> Session {
+    let mut session = permitted(rules);
+    session.on(Event::TargetReady);
+    session.on(Event::StartRequested(StartRequest::Shell));
+    session
+}
+
+#[test]
+fn what_was_refused_beside_a_session_is_told_before_it_begins_and_later_at_terminals_alone() {
+    let beside = || Event::RefusedBeside("tcpip-forward", refusal(Reason::NotAllowed));
+    let mut program = permitted(rules(&[], None));
+    assert_eq!(program.on(beside()), [Action::NoteRefused("tcpip-forward", "no".to_owned())]);
+    program.on(Event::TargetReady);
+    assert!(words(&program.on(Event::StartRequested(exec("true")))).starts_with("dayfly: no (not_allowed)\r\n"));
+    assert_eq!(words(&program.on(beside())), "");
+    let mut shown = permitted(rules(&[Extension::PermitPty], None));
+    shown.on(Event::TerminalRequested(terminal()));
+    shown.on(Event::TargetReady);
+    shown.on(Event::StartRequested(StartRequest::Shell));
+    assert!(words(&shown.on(beside())).contains("(not_allowed)"));
+}
+
+#[test]
 fn row_12_nothing_else_can_be_started_on_a_forwarded_connection() {
     let mut session = forwarding("localhost:5432");
     for early in [StartRequest::Shell, exec("id"), StartRequest::Subsystem("sftp".into())] {
@@ -291,6 +359,9 @@ fn event() -> impl Strategy<Value = Event> {
         "[A-Z_]{1,5}".prop_map(|name| Event::VariableRequested { name, value: String::new() }),
         start.prop_map(Event::StartRequested),
         Just(Event::OtherRequested("x11-req")),
+        Just(Event::AgentRequested),
+        Just(Event::RefusedBeside("tcpip-forward", refusal(Reason::NotAllowed))),
+        Just(Event::TargetOpened("auth-agent@openssh.com")),
         any::<u32>().prop_map(|columns| Event::Resized(size(columns))),
         "[A-Z ]{0,4}".prop_map(Event::Signalled),
         Just(Event::ClientEof),

@@ -7,13 +7,13 @@ use dayfly_core::{
     signer::{SeedSigner, Signer},
 };
 use russh::{
-    ChannelMsg, ChannelReadHalf, ChannelWriteHalf,
-    client::{self, Handle, Msg},
+    Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf,
+    client::{self, ChannelOpenHandle, Handle, Msg},
     keys::PublicKeyOrCertificate,
 };
 use ssh_key::{Certificate, PrivateKey, certificate::Builder, public::KeyData};
 use std::sync::Arc;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 /// A key and a certificate.
 #[derive(Clone)]
@@ -91,6 +91,40 @@ impl client::Handler for Trust {
         let verifier = Verifier { authorities: std::slice::from_ref(&self.authority), revocations: &Revocations::default() };
         Ok(verifier.host(certificate, double::unix_now(), &self.name).is_ok())
     }
+
+    async fn server_channel_open_forwarded_tcpip(
+        &mut self,
+        channel: Channel<Msg>,
+        at: &str,
+        _: u32,
+        from: &str,
+        _: u32,
+        reply: ChannelOpenHandle,
+        _: &mut client::Session,
+    ) -> Result<(), Self::Error> {
+        assert_eq!((at, from), ("LocalHost", "203.0.113.9"), "as it was asked for, and nothing else");
+        reply.accept().await;
+        tokio::spawn(echo(channel));
+        Ok(())
+    }
+
+    async fn server_channel_open_agent_forward(
+        &mut self,
+        channel: Channel<Msg>,
+        reply: ChannelOpenHandle,
+        _: &mut client::Session,
+    ) -> Result<(), Self::Error> {
+        reply.accept().await;
+        tokio::spawn(echo(channel));
+        Ok(())
+    }
+}
+
+/// Sends back what comes, and then ends.
+async fn echo(channel: Channel<Msg>) {
+    let (mut reader, mut writer) = tokio::io::split(channel.into_stream());
+    tokio::io::copy(&mut reader, &mut writer).await.unwrap();
+    writer.shutdown().await.unwrap();
 }
 
 pub(super) type Connection = Handle<Trust>;

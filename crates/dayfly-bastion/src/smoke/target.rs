@@ -12,7 +12,11 @@ use russh::{
     server::{self, Auth, ChannelOpenHandle, Msg, Session},
 };
 use ssh_key::{Certificate, public::KeyData};
-use std::{collections::HashMap, net::SocketAddr, sync::Arc};
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
@@ -21,6 +25,8 @@ use tokio::{
 pub(super) struct TargetServer {
     address: SocketAddr,
     host_key: String,
+    /// What came of the connections that it tried to hand over since it was asked to listen.
+    pub(super) handed_over: Arc<Mutex<Vec<String>>>,
 }
 
 impl TargetServer {
@@ -38,10 +44,13 @@ impl TargetServer {
             ..server::Config::default()
         });
         let authority = authority.public_key().clone();
+        let handed_over = Arc::new(Mutex::default());
+        let told = handed_over.clone();
         tokio::spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
                 socket.set_nodelay(true).unwrap();
-                let handler = TargetSide { authority: authority.clone(), channels: HashMap::new(), terminal: None };
+                let handed_over = told.clone();
+                let handler = TargetSide { authority: authority.clone(), channels: HashMap::new(), terminal: None, handed_over };
                 let config = config.clone();
                 tokio::spawn(async move {
                     if let Ok(session) = server::run_stream(config, socket, handler).await {
@@ -50,7 +59,7 @@ impl TargetServer {
                 });
             }
         });
-        Self { address, host_key: line }
+        Self { address, host_key: line, handed_over }
     }
 
     pub(super) fn target(&self, name: &str, mode: Mode) -> Target {
@@ -63,6 +72,7 @@ impl TargetServer {
             host_ca: Vec::new(),
             mode,
             literal_principals: Default::default(),
+            session: None,
         }
     }
 }
@@ -71,6 +81,7 @@ struct TargetSide {
     authority: KeyData,
     channels: HashMap<ChannelId, Channel<Msg>>,
     terminal: Option<(u32, u32)>,
+    handed_over: Arc<Mutex<Vec<String>>>,
 }
 
 impl server::Handler for TargetSide {
@@ -106,6 +117,32 @@ impl server::Handler for TargetSide {
         }
         self.terminal = Some((columns, rows));
         session.channel_success(id)
+    }
+
+    /// Hands over what nobody asked for, and then one connection that was.
+    async fn tcpip_forward(&mut self, address: &str, port: &mut u32, session: &mut Session) -> Result<bool, Self::Error> {
+        if *port == 0 {
+            *port = 40_123;
+        }
+        let (address, port, handle, told) = (address.to_owned(), *port, session.handle(), self.handed_over.clone());
+        tokio::spawn(async move {
+            let from = "203.0.113.9";
+            for (address, port, from) in
+                [(&*address, port + 1, from), ("0.0.0.0", port, from), (&address, port, "\u{1b}[2J"), (&address, port, from)]
+            {
+                let came_of_it = match handle.channel_open_forwarded_tcpip(address, port, from, 4711_u32).await {
+                    Ok(channel) => echoed(channel, b"from the target").await,
+                    Err(error) => error.to_string(),
+                };
+                told.lock().unwrap().push(came_of_it);
+            }
+        });
+        Ok(true)
+    }
+
+    async fn cancel_tcpip_forward(&mut self, address: &str, port: u32, _: &mut Session) -> Result<bool, Self::Error> {
+        self.handed_over.lock().unwrap().push(format!("cancelled {address}:{port}"));
+        Ok(true)
     }
 
     async fn shell_request(&mut self, id: ChannelId, session: &mut Session) -> Result<(), Self::Error> {
@@ -160,6 +197,28 @@ impl server::Handler for TargetSide {
                         let _ = writing.extended_data_bytes(1, "err\n").await;
                         words[1].parse().unwrap()
                     }
+                    "ask-agent" => {
+                        let answer = match handle.channel_open_agent().await {
+                            Ok(channel) => echoed(channel, b"who are you?").await,
+                            Err(_) => "refused".to_owned(),
+                        };
+                        let _ = writer.write_all(answer.as_bytes()).await;
+                        0
+                    }
+                    "attack" => {
+                        let forwarded = handle.channel_open_forwarded_tcpip("localhost", 8080, "203.0.113.9", 1).await;
+                        let socket = handle.channel_open_forwarded_streamlocal("/run/x").await;
+                        let others = [
+                            handle.channel_open_agent().await,
+                            handle.channel_open_x11("127.0.0.1", 1).await,
+                            handle.channel_open_session().await,
+                            handle.channel_open_direct_tcpip("169.254.169.254", 80, "127.0.0.1", 1).await,
+                            handle.channel_open_direct_streamlocal("/run/x").await,
+                        ];
+                        let opened = [forwarded, socket].into_iter().chain(others).filter(Result::is_ok).count();
+                        let _ = writer.write_all(format!("{opened} opened").as_bytes()).await;
+                        0
+                    }
                     "hang" => std::future::pending().await,
                     _ => 127,
                 }
@@ -170,6 +229,16 @@ impl server::Handler for TargetSide {
         });
         Ok(())
     }
+}
+
+/// What comes back of `words`.
+async fn echoed(channel: Channel<Msg>, words: &[u8]) -> String {
+    let mut stream = channel.into_stream();
+    stream.write_all(words).await.unwrap();
+    stream.shutdown().await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
 }
 
 /// Says its size, echoes what is typed, says a new size, and exits at `q`.

@@ -1,6 +1,6 @@
 //! The SSH library's callbacks of a connection to a target. Bytes go into a queue, nothing here waits.
 
-use super::host_key::HostKeyCheck;
+use super::{host_key::HostKeyCheck, inbound::Inbound};
 use crate::{
     clock::SystemClock,
     flow::{Lane, QueueSender, queue::Overflow},
@@ -24,6 +24,8 @@ pub enum TargetMark {
     Exit(Exit),
     /// It closed the channel.
     Close,
+    /// It opened a channel of this kind, which nobody had asked for. It was refused.
+    Opened(&'static str),
 }
 
 /// Extended data of this type is the error stream (RFC 4254 section 5.2).
@@ -33,15 +35,26 @@ const STDERR: u32 = 1;
 pub(crate) struct TargetHandler {
     check: HostKeyCheck,
     queue: QueueSender<TargetMark>,
+    inbound: Inbound,
 }
 
 impl TargetHandler {
-    pub(super) fn new(check: HostKeyCheck, queue: QueueSender<TargetMark>) -> Self {
-        Self { check, queue }
+    pub(super) fn new(check: HostKeyCheck, queue: QueueSender<TargetMark>, inbound: Inbound) -> Self {
+        Self { check, queue, inbound }
     }
 
-    fn mark(&self, mark: TargetMark) -> Result<(), TargetError> {
-        Ok(self.queue.mark(mark)?)
+    /// Where a channel's bytes go: one that the target opened has its own queue, every other is the session's.
+    fn queue(&self, channel: ChannelId) -> &QueueSender<TargetMark> {
+        self.inbound.queue(channel).unwrap_or(&self.queue)
+    }
+
+    /// Told in its place among everything else that the target says on a session's own channel.
+    fn unasked(&mut self, what: &'static str) -> Result<(), TargetError> {
+        if self.inbound.unasked(what) { Ok(self.queue.mark(TargetMark::Opened(what))?) } else { Ok(()) }
+    }
+
+    fn mark(&self, channel: ChannelId, mark: TargetMark) -> Result<(), TargetError> {
+        Ok(self.queue(channel).mark(mark)?)
     }
 }
 
@@ -63,51 +76,53 @@ impl client::Handler for TargetHandler {
         Ok(self.check.accept(shown, SystemClock.unix_seconds()))
     }
 
-    async fn data(&mut self, _: ChannelId, data: &[u8], _: &mut Session) -> Result<(), TargetError> {
-        Ok(self.queue.bytes(Lane::Main, data)?)
+    async fn data(&mut self, channel: ChannelId, data: &[u8], _: &mut Session) -> Result<(), TargetError> {
+        Ok(self.queue(channel).bytes(Lane::Main, data)?)
     }
 
-    async fn extended_data(&mut self, _: ChannelId, kind: u32, data: &[u8], _: &mut Session) -> Result<(), TargetError> {
+    async fn extended_data(&mut self, channel: ChannelId, kind: u32, data: &[u8], _: &mut Session) -> Result<(), TargetError> {
         // Other types are not defined, and nobody could be shown them.
-        if kind == STDERR { Ok(self.queue.bytes(Lane::Stderr, data)?) } else { Ok(()) }
+        if kind == STDERR { Ok(self.queue(channel).bytes(Lane::Stderr, data)?) } else { Ok(()) }
     }
 
-    async fn channel_success(&mut self, _: ChannelId, _: &mut Session) -> Result<(), TargetError> {
-        self.mark(TargetMark::Answer(true))
+    async fn channel_success(&mut self, channel: ChannelId, _: &mut Session) -> Result<(), TargetError> {
+        self.mark(channel, TargetMark::Answer(true))
     }
 
-    async fn channel_failure(&mut self, _: ChannelId, _: &mut Session) -> Result<(), TargetError> {
-        self.mark(TargetMark::Answer(false))
+    async fn channel_failure(&mut self, channel: ChannelId, _: &mut Session) -> Result<(), TargetError> {
+        self.mark(channel, TargetMark::Answer(false))
     }
 
-    async fn channel_eof(&mut self, _: ChannelId, _: &mut Session) -> Result<(), TargetError> {
-        self.mark(TargetMark::Eof)
+    async fn channel_eof(&mut self, channel: ChannelId, _: &mut Session) -> Result<(), TargetError> {
+        self.mark(channel, TargetMark::Eof)
     }
 
-    async fn channel_close(&mut self, _: ChannelId, _: &mut Session) -> Result<(), TargetError> {
-        self.mark(TargetMark::Close)
+    async fn channel_close(&mut self, channel: ChannelId, _: &mut Session) -> Result<(), TargetError> {
+        self.mark(channel, TargetMark::Close)?;
+        self.inbound.close(channel);
+        Ok(())
     }
 
     /// To a target that takes back a channel it had opened, the library says nothing more, and tells its user no end. Where the channel was never opened, nobody
     /// takes the mark.
     async fn channel_open_failure(
         &mut self,
-        _: ChannelId,
+        channel: ChannelId,
         _: ChannelOpenFailure,
         _: &str,
         _: &str,
         _: &mut Session,
     ) -> Result<(), TargetError> {
-        self.mark(TargetMark::Close)
+        self.mark(channel, TargetMark::Close)
     }
 
-    async fn exit_status(&mut self, _: ChannelId, status: u32, _: &mut Session) -> Result<(), TargetError> {
-        self.mark(TargetMark::Exit(Exit::Status(status)))
+    async fn exit_status(&mut self, channel: ChannelId, status: u32, _: &mut Session) -> Result<(), TargetError> {
+        self.mark(channel, TargetMark::Exit(Exit::Status(status)))
     }
 
     async fn exit_signal(
         &mut self,
-        _: ChannelId,
+        channel: ChannelId,
         signal: Sig,
         core_dumped: bool,
         message: &str,
@@ -115,23 +130,35 @@ impl client::Handler for TargetHandler {
         _: &mut Session,
     ) -> Result<(), TargetError> {
         let message = message.chars().take(1024).collect();
-        self.mark(TargetMark::Exit(Exit::Signal { name: crate::signal::name(&signal), core_dumped, message }))
+        self.mark(channel, TargetMark::Exit(Exit::Signal { name: crate::signal::name(&signal), core_dumped, message }))
     }
 
-    // A target may open no channel: nothing was forwarded, and its bytes would be taken for the session's. The library would accept each of these; a reply
-    // that is dropped refuses.
+    // A target may open what it was asked for, and nothing else. The library would accept each of these; a reply that is dropped refuses.
 
     async fn server_channel_open_forwarded_tcpip(
         &mut self,
-        _: Channel<Msg>,
-        _: &str,
-        _: u32,
-        _: &str,
-        _: u32,
-        _: ChannelOpenHandle,
+        channel: Channel<Msg>,
+        address: &str,
+        port: u32,
+        from_address: &str,
+        from_port: u32,
+        reply: ChannelOpenHandle,
         _: &mut Session,
     ) -> Result<(), TargetError> {
-        Ok(())
+        if self.inbound.connection(channel, reply, (address, port), (from_address, from_port)) {
+            Ok(())
+        } else {
+            self.unasked("forwarded-tcpip")
+        }
+    }
+
+    async fn server_channel_open_agent_forward(
+        &mut self,
+        channel: Channel<Msg>,
+        reply: ChannelOpenHandle,
+        _: &mut Session,
+    ) -> Result<(), TargetError> {
+        if self.inbound.agent(channel, reply) { Ok(()) } else { self.unasked("auth-agent@openssh.com") }
     }
 
     async fn server_channel_open_forwarded_streamlocal(
@@ -141,20 +168,11 @@ impl client::Handler for TargetHandler {
         _: ChannelOpenHandle,
         _: &mut Session,
     ) -> Result<(), TargetError> {
-        Ok(())
-    }
-
-    async fn server_channel_open_agent_forward(
-        &mut self,
-        _: Channel<Msg>,
-        _: ChannelOpenHandle,
-        _: &mut Session,
-    ) -> Result<(), TargetError> {
-        Ok(())
+        self.unasked("forwarded-streamlocal@openssh.com")
     }
 
     async fn server_channel_open_session(&mut self, _: Channel<Msg>, _: ChannelOpenHandle, _: &mut Session) -> Result<(), TargetError> {
-        Ok(())
+        self.unasked("session")
     }
 
     async fn server_channel_open_direct_tcpip(
@@ -167,7 +185,7 @@ impl client::Handler for TargetHandler {
         _: ChannelOpenHandle,
         _: &mut Session,
     ) -> Result<(), TargetError> {
-        Ok(())
+        self.unasked("direct-tcpip")
     }
 
     async fn server_channel_open_direct_streamlocal(
@@ -177,7 +195,7 @@ impl client::Handler for TargetHandler {
         _: ChannelOpenHandle,
         _: &mut Session,
     ) -> Result<(), TargetError> {
-        Ok(())
+        self.unasked("direct-streamlocal@openssh.com")
     }
 
     async fn server_channel_open_x11(
@@ -188,6 +206,6 @@ impl client::Handler for TargetHandler {
         _: ChannelOpenHandle,
         _: &mut Session,
     ) -> Result<(), TargetError> {
-        Ok(())
+        self.unasked("x11")
     }
 }

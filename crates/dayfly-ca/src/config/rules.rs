@@ -68,6 +68,7 @@ fn line_of_target(error: &InventoryError, targets: &[Placed<Target>]) -> usize {
             (target.as_str(), if targets.iter().any(|one| is_host_ca(&one)) { "host_ca" } else { "host_keys" })
         }
         InventoryError::BadAddress(name) => (name.as_str(), "address"),
+        InventoryError::LimitsNobody(name) => (name.as_str(), "session"),
     };
     targets.iter().rfind(|target| target.value.name.as_str() == name).map_or(1, |target| target.line_of(key))
 }
@@ -78,7 +79,7 @@ fn check_roles(document: &Document, roles: Vec<Placed<Role>>, inventory: &Invent
             let key = match error {
                 RoleError::DuplicateName(_) => "name",
                 RoleError::NoPrincipals(_) | RoleError::AdmitsNowhere { .. } => "principals",
-                RoleError::ForwardsNothing(_) => "extensions",
+                RoleError::ForwardsNothing { .. } => "extensions",
                 RoleError::NoTargets(_) | RoleError::UnknownTarget { .. } => "targets",
                 RoleError::VerifiedWhileRecorded { .. } => "verify_required",
             };

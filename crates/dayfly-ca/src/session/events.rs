@@ -1,6 +1,7 @@
 //! The rows that a session leaves in the log.
 //!
-//! Facts: `bastion`, `connection`, `peer`, `account`, `forward` (where a forwarded connection goes), `mode`, `grant`, `parent_key` (the person's), and in a recorded session `key`, `session_serial` and `ends`
+//! Facts: `bastion`, `connection`, `peer`, `account`, `forward` (where a forwarded connection goes), `listen` (where the target
+//! listens for the client), `from` and `listener` (where a connection that arrived there comes from, and which session listens), `mode`, `grant`, `parent_key` (the person's), and in a recorded session `key`, `session_serial` and `ends`
 //! (the session certificate's). A refusal before the certificate was verified tells what it said of itself as `shown_key_id`.
 
 use crate::{authority::Authority, identity::BastionCall};
@@ -69,8 +70,14 @@ fn about_session(event: AuditEvent, call: &BastionCall, asked: &SessionRequest) 
         Some(account) => event.fact("account", account),
         None => event,
     };
-    match &asked.forward {
+    let event = match &asked.forward {
         Some(destination) => event.fact("forward", destination),
+        None => event,
+    };
+    let Some(listening) = &asked.listen else { return event };
+    let event = event.fact("listen", &listening.at);
+    match &listening.arrival {
+        Some(arrival) => event.fact("from", arrival.from).fact("listener", arrival.listener),
         None => event,
     }
 }

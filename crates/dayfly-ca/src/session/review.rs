@@ -17,6 +17,7 @@ use dayfly_core::{
     identity::{Evidence, Proof},
     policy,
     reason::{Reason, Refusal},
+    role::SessionRules,
     signed_request::hex,
     target::Mode,
 };
@@ -62,20 +63,26 @@ async fn look(authority: &Authority, call: &BastionCall, running: &RunningSessio
     let holder = holder_of(authority, &person, evidence).await?;
     let book = authority.rules.load_full();
     let target = served_target(&book.inventory, &call.bastion, &session.target)?;
-    if target.mode == Mode::Record && session.certificate.is_none() {
+    if target.mode == Mode::Record && session.certificate.is_none() && running.listen.is_none() {
         let message = format!("{} is recorded now, and this session is not", session.target);
         return Err(Refusal::new(Reason::WrongMode, message, "connect again").into());
     }
     let context = book.context(authority.clock.now(), running.peer);
     let (bastion, account) = (&call.bastion.name, running.account.as_ref());
     policy::may_connect(rules(&book, &[]), &holder, &context, &role, &session.target, bastion, account)?;
-    match (&running.forward, book.roles.get(role.as_str())) {
-        (Some(destination), Some(role)) if !role.session.forwards_to(destination) => {
-            let message = format!("the role does not forward to {destination} any more");
-            Err(Refusal::new(Reason::NotAllowed, message, "ask for another role: dayfly roles").into())
-        }
-        _ => Ok(()),
+    match book.roles.get(role.as_str()) {
+        Some(role) => may_still_forward(&role.session_at(target), running).map_err(Failure::from),
+        None => Ok(()),
     }
+}
+
+fn may_still_forward(rules: &SessionRules, running: &RunningSession) -> Result<(), Refusal> {
+    let cause = match (&running.forward, &running.listen) {
+        (Some(destination), _) if !rules.forwards_to(destination) => format!("the role does not forward to {destination} any more"),
+        (_, Some(address)) if !rules.listens_on(address) => format!("the role does not let the target listen at {address} any more"),
+        _ => return Ok(()),
+    };
+    Err(Refusal::new(Reason::NotAllowed, cause, "ask for another role: dayfly roles"))
 }
 
 /// What the store knows of a session that this bastion was permitted.

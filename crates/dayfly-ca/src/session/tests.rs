@@ -8,18 +8,20 @@ use crate::{
     installation::{CHALLENGE, FRESH, Installation, SESSION_CA, USER_CA, possession, session_request},
     store::{Change, Revocation, Store, StoreError},
 };
-use dayfly_api::session::SessionRequest;
+use dayfly_api::session::{SessionPermit, SessionRequest};
 use dayfly_core::{
     audit::{Event, Outcome},
     certificate::{KeyId, Revocations, Revoked, Verifier, parse},
     clock::Clock,
+    forward::{Arrival, Listening},
     name::{AccountName, TargetName},
     policy::sample,
     reason::Reason,
+    role::{SessionLimits, Start},
     signature::fingerprint,
     signed_request::Certifies,
     signer::{SeedSigner, Signer},
-    target::Mode,
+    target::{Inventory, Mode, Target},
 };
 use ssh_key::{Certificate, certificate::Builder};
 
@@ -47,10 +49,86 @@ async fn row_11_the_role_says_where_a_session_forwards_to() {
     }
     let asked = to("localhost:5432");
     let permit = open(ca.authority(), &ca.bastion_call("gate").await, &asked).await.unwrap();
-    let certificate = parse(permit.session_certificate.as_deref().unwrap()).unwrap();
-    let standard: Vec<_> = certificate.extensions().keys().filter(|name| name.starts_with("permit-")).collect();
-    assert_eq!(standard, ["permit-port-forwarding"], "no terminal on a connection");
+    assert_eq!(permissions(&permit), ["permit-port-forwarding"], "no terminal on a connection");
     assert_eq!(ca.store.events().pop().unwrap().facts["forward"], "localhost:5432");
+}
+
+#[tokio::test]
+async fn row_11_the_role_says_where_a_target_listens_and_what_arrives_there_gets_no_login() {
+    let ca = Installation::new();
+    let parent = ca.alices_certificate("db-tunnel", "db1").await;
+    let at = |address: &str, arrival: Option<Arrival>| {
+        let listen = Some(Listening { at: address.parse().unwrap(), arrival });
+        SessionRequest { listen, ..session_request("gate", &parent, "db1") }
+    };
+    for elsewhere in ["localhost:8081", "127.0.0.1:8080", "*:8080", "localhost:0"] {
+        assert_eq!(refusal(&ca, "gate", &at(elsewhere, None)).await, Reason::NotAllowed, "{elsewhere}");
+    }
+    let listener = at("localhost:8080", None);
+    let permit = open(ca.authority(), &ca.bastion_call("gate").await, &listener).await.unwrap();
+    assert_eq!(permissions(&permit), ["permit-port-forwarding"]);
+    let arrival = |listener| at("localhost:8080", Some(Arrival { listener, from: "203.0.113.9:4711".parse().unwrap() }));
+    let permit = open(ca.authority(), &ca.bastion_call("gate").await, &arrival(listener.session)).await.unwrap();
+    assert_eq!(permit.session_certificate, None, "nobody logs in anew");
+    let facts = ca.store.events().pop().unwrap().facts;
+    assert_eq!((facts["listen"].as_str(), facts["from"].as_str()), ("localhost:8080", "203.0.113.9:4711"));
+    assert_eq!(facts["listener"], listener.session.to_string());
+    // Nobody's session, and one of another certificate.
+    assert_eq!(refusal(&ca, "gate", &arrival(uuid::Uuid::now_v7())).await, Reason::NotIssued);
+    let other = session_request("gate", &ca.alices_certificate("db-tunnel", "db1").await, "db1");
+    open(ca.authority(), &ca.bastion_call("gate").await, &other).await.unwrap();
+    assert_eq!(refusal(&ca, "gate", &arrival(other.session)).await, Reason::NotIssued);
+}
+
+#[tokio::test]
+async fn row_18_what_a_role_allows_a_target_may_narrow() {
+    let ca = Installation::new();
+    let parent = ca.alices_certificate("db-tunnel", "db1").await;
+    let asked = |forward: Option<&str>| SessionRequest {
+        forward: forward.map(|destination| destination.parse().unwrap()),
+        ..session_request("gate", &parent, "db1")
+    };
+    open(ca.authority(), &ca.bastion_call("gate").await, &asked(Some("localhost:5432"))).await.unwrap();
+    ca.change_rules(|book| {
+        let limits: SessionLimits = toml::from_str("allow = [\"sftp\"]\nforward_to = []\nforward_agent = true").unwrap();
+        let targets = book
+            .inventory
+            .iter()
+            .cloned()
+            .map(|target| Target { session: (target.mode == Mode::Record).then(|| limits.clone()), ..target });
+        book.inventory = Inventory::new(targets).unwrap();
+    });
+    assert_eq!(refusal(&ca, "gate", &asked(Some("localhost:5432"))).await, Reason::NotAllowed);
+    let permit = open(ca.authority(), &ca.bastion_call("gate").await, &asked(None)).await.unwrap();
+    assert_eq!(permit.rules.allow, [Start::Sftp].into());
+    assert!(!permit.rules.forward_agent && permit.rules.forward_to.is_empty());
+    let told = crate::bastion_inventory::inventory(ca.authority(), &ca.bastion_call("gate").await.bastion).await.unwrap();
+    assert!(told.targets.iter().all(|target| target.session.is_none()), "bastions are told with each session");
+}
+
+#[tokio::test]
+async fn a_session_certificate_forwards_the_agent_where_role_and_certificate_say_so() {
+    let ca = Installation::new();
+    ca.change_rules(|book| {
+        let text = "[[role]]\nname = \"db-admin\"\nprincipals = [\"deploy@{target}\"]\ntargets = [\"db\"]\nextensions = [\"permit-pty\", \"permit-agent-forwarding\"]\nsession = { forward_agent = true }";
+        book.roles = sample::roles(text, &book.inventory);
+    });
+    let parent = ca.alices_certificate("db-admin", "db1").await;
+    let permit = open(ca.authority(), &ca.bastion_call("gate").await, &session_request("gate", &parent, "db1")).await.unwrap();
+    assert_eq!(permissions(&permit), ["permit-agent-forwarding", "permit-pty"]);
+    // The certificate still says so, and the role not any more.
+    ca.change_rules(|book| {
+        let text = "[[role]]\nname = \"db-admin\"\nprincipals = [\"deploy@{target}\"]\ntargets = [\"db\"]\nextensions = [\"permit-pty\", \"permit-agent-forwarding\"]";
+        book.roles = sample::roles(text, &book.inventory);
+    });
+    let permit = open(ca.authority(), &ca.bastion_call("gate").await, &session_request("gate", &parent, "db1")).await.unwrap();
+    assert_eq!(permissions(&permit), ["permit-pty"]);
+}
+
+/// What the session certificate permits.
+fn permissions(permit: &SessionPermit) -> Vec<String> {
+    let certificate = parse(permit.session_certificate.as_deref().unwrap()).unwrap();
+    certificate.extensions().keys().filter(|name| name.starts_with("permit-")).cloned().collect()
 }
 
 #[tokio::test]

@@ -41,6 +41,12 @@ fn in_words(event: &Event) -> String {
         }
         Event::Subsystem { name, .. } => format!("subsystem {name}"),
         Event::Forward { host, port, .. } => format!("connection onwards to {host} port {port}"),
+        Event::Listen { host, port, .. } => format!("the target listens at {} port {port}", every(host)),
+        Event::Arrival { host, port, from, .. } => format!("connection from {from}, arrived at {} port {port}", every(host)),
+        Event::AgentForwarding { .. } => "the agent may be used".to_owned(),
+        Event::AgentUse { connections, asked, answered, .. } => {
+            format!("the agent was connected to {connections} times, asked in {asked} bytes and answered in {answered}")
+        }
         Event::WindowChange { columns, rows, .. } => format!("terminal resized to {columns}x{rows}"),
         Event::Signal { name, .. } => format!("signal {name}"),
         Event::Eof { stream, .. } => format!("end of {stream}"),
@@ -64,6 +70,11 @@ fn in_words(event: &Event) -> String {
         // The streams' own lines are written above.
         Event::Stdin(_) | Event::Stdout(_) | Event::Stderr(_) => String::new(),
     }
+}
+
+/// No address stands for all of them.
+fn every(host: &str) -> &str {
+    if host.is_empty() { "every address" } else { host }
 }
 
 fn side(side: Side) -> &'static str {

@@ -89,16 +89,19 @@ pub struct SessionCertificate<'a> {
 pub enum SessionKind {
     /// A shell, a command or a subsystem.
     Session,
-    /// A forwarded connection.
+    /// The same, with an agent that may be forwarded.
+    AgentSession,
+    /// A forwarded connection, or a port that the target listens at.
     Forward,
 }
 
 impl SessionKind {
-    /// The one extension that it may need.
-    fn extension(self) -> Extension {
+    /// The extensions that it may need.
+    fn extensions(self) -> &'static [Extension] {
         match self {
-            Self::Session => Extension::PermitPty,
-            Self::Forward => Extension::PermitPortForwarding,
+            Self::Session => &[Extension::PermitPty],
+            Self::AgentSession => &[Extension::PermitAgentForwarding, Extension::PermitPty],
+            Self::Forward => &[Extension::PermitPortForwarding],
         }
     }
 }
@@ -152,8 +155,8 @@ impl UnsignedCertificate {
         if let Some(command) = parent.certificate().force_command() {
             critical_options.push((FORCE_COMMAND, command.as_str().to_owned()));
         }
-        let needed = session.kind.extension();
-        let kept = parent.certificate().extensions().iter().copied().filter(|extension| *extension == needed).collect();
+        let needed = session.kind.extensions();
+        let kept = parent.certificate().extensions().iter().copied().filter(|extension| needed.contains(extension)).collect();
         Ok(Self {
             kind: CertType::User,
             public_key: session.public_key,

@@ -140,7 +140,7 @@ proptest! {
         dials_from in proptest::collection::vec(any_network(), 1..4),
         later in 0..86_400_u64,
         parts in (any::<u128>(), NAME),
-        kind in prop_oneof![Just(SessionKind::Session), Just(SessionKind::Forward)],
+        kind in prop_oneof![Just(SessionKind::Session), Just(SessionKind::AgentSession), Just(SessionKind::Forward)],
     ) {
         // A PIN that the target alone can see opens no recorded session.
         let grant = Grant { verify_required: false, ..grant };

@@ -363,6 +363,7 @@ fn target(mode: Mode) -> Target {
         host_ca: Vec::new(),
         mode,
         literal_principals: BTreeMap::from([(Principal::new("dba").unwrap(), BTreeSet::from([account("postgres")]))]),
+        session: None,
     }
 }
 

@@ -59,7 +59,7 @@ const ROLES: &str = r#"
     principals = ["deploy@{target}"]
     targets = ["db"]
     extensions = ["permit-pty", "permit-port-forwarding"]
-    session = { forward_to = ["localhost:5432"] }
+    session = { forward_to = ["localhost:5432"], listen_on = ["localhost:8080"] }
 "#;
 
 const POLICY: &str = r#"

@@ -54,16 +54,26 @@ pub enum RoleError {
         principal: Principal,
     },
     /// Forwards that no certificate of the role can ask for.
-    #[error("role {0} has forward_to, and its certificates cannot forward: add \"permit-port-forwarding\" to its extensions")]
-    ForwardsNothing(RoleName),
+    #[error("role {role} has {key}, and its certificates cannot forward: add \"{}\" to its extensions", extension.as_str())]
+    ForwardsNothing {
+        /// The role.
+        role: RoleName,
+        /// The setting.
+        key: &'static str,
+        /// What is missing for it.
+        extension: Extension,
+    },
 }
 
 impl RoleError {
     /// The role that it is about.
     pub fn role(&self) -> &RoleName {
         match self {
-            Self::DuplicateName(role) | Self::NoPrincipals(role) | Self::NoTargets(role) | Self::ForwardsNothing(role) => role,
-            Self::UnknownTarget { role, .. } | Self::AdmitsNowhere { role, .. } | Self::VerifiedWhileRecorded { role, .. } => role,
+            Self::DuplicateName(role) | Self::NoPrincipals(role) | Self::NoTargets(role) => role,
+            Self::UnknownTarget { role, .. }
+            | Self::ForwardsNothing { role, .. }
+            | Self::AdmitsNowhere { role, .. }
+            | Self::VerifiedWhileRecorded { role, .. } => role,
         }
     }
 }
@@ -108,8 +118,14 @@ fn role_errors(role: &Role, inventory: &Inventory) -> Vec<RoleError> {
     if role.targets.is_empty() {
         errors.push(RoleError::NoTargets(role.name.clone()));
     }
-    if !role.session.forward_to.is_empty() && !role.extensions.contains(&Extension::PermitPortForwarding) {
-        errors.push(RoleError::ForwardsNothing(role.name.clone()));
+    for (is_set, key, extension) in [
+        (!role.session.forward_to.is_empty(), "forward_to", Extension::PermitPortForwarding),
+        (!role.session.listen_on.is_empty(), "listen_on", Extension::PermitPortForwarding),
+        (role.session.forward_agent, "forward_agent", Extension::PermitAgentForwarding),
+    ] {
+        if is_set && !role.extensions.contains(&extension) {
+            errors.push(RoleError::ForwardsNothing { role: role.name.clone(), key, extension });
+        }
     }
     let unknown = role.targets.iter().filter(|scope| scope.as_str() != ALL && inventory.within(scope).next().is_none());
     errors.extend(unknown.map(|scope| RoleError::UnknownTarget { role: role.name.clone(), scope: scope.clone() }));

@@ -113,6 +113,20 @@ fn event() -> impl Strategy<Value = Event> {
         })),
         (channel(), text()).prop_map(|(channel, name)| Event::Subsystem { channel, name }),
         (channel(), text(), any::<u16>()).prop_map(|(channel, host, port)| Event::Forward { channel, host, port }),
+        (channel(), text(), any::<u16>()).prop_map(|(channel, host, port)| Event::Listen { channel, host, port }),
+        (channel(), text(), any::<u16>(), any::<(std::net::IpAddr, u16)>()).prop_map(|(channel, host, port, from)| Event::Arrival {
+            channel,
+            host,
+            port,
+            from: from.into()
+        }),
+        channel().prop_map(|channel| Event::AgentForwarding { channel }),
+        (channel(), any::<u64>(), any::<u64>(), any::<u64>()).prop_map(|(channel, connections, asked, answered)| Event::AgentUse {
+            channel,
+            connections,
+            asked,
+            answered
+        }),
         (channel(), any::<u32>(), any::<u32>()).prop_map(|(channel, columns, rows)| Event::WindowChange { channel, columns, rows }),
         (channel(), text()).prop_map(|(channel, name)| Event::Signal { channel, name }),
         (channel(), stream(), any::<u64>(), bytes())

@@ -37,7 +37,7 @@ fn facts(session: Uuid) -> SessionFacts {
 }
 
 fn plan(terminal: Option<Terminal>, start: StartRequest) -> Plan {
-    Plan { terminal, environment: vec![("LANG".into(), "secret".into())], start, forced: None }
+    Plan { terminal, environment: vec![("LANG".into(), "secret".into())], agent: false, start, forced: None }
 }
 
 fn completed() -> Ending {

@@ -18,6 +18,7 @@ fn target(host_keys: Vec<String>, host_ca: Vec<String>) -> Target {
         host_ca,
         mode: Mode::Record,
         literal_principals: Default::default(),
+        session: None,
     }
 }
 

@@ -26,7 +26,7 @@ async fn running(ca: &Installation, call: &PersonCall) -> RunningSession {
     let certificate = issue(ca.authority(), call, certificate_request("alice", "db-admin", "db1")).await.unwrap().certificate;
     let asked = session_request("gate", &certificate, "db1");
     open(ca.authority(), &ca.bastion_call("gate").await, &asked).await.unwrap();
-    RunningSession { session: asked.session, account: asked.account, forward: None, peer: asked.peer }
+    RunningSession { session: asked.session, account: asked.account, forward: None, listen: None, peer: asked.peer }
 }
 
 /// Why it may not go on, if it may not.
@@ -104,7 +104,7 @@ async fn row_12_a_target_that_is_recorded_now_keeps_no_unrecorded_session() {
     let certificate = issue(ca.authority(), &call, certificate_request("alice", "web", "web1")).await.unwrap().certificate;
     let asked = SessionRequest { account: None, login_key: None, ..session_request("gate", &certificate, "web1") };
     open(ca.authority(), &ca.bastion_call("gate").await, &asked).await.unwrap();
-    let session = RunningSession { session: asked.session, account: None, forward: None, peer: asked.peer };
+    let session = RunningSession { session: asked.session, account: None, forward: None, listen: None, peer: asked.peer };
     assert_eq!(withdrawn(&ca, "gate", &session).await, None);
     ca.change_rules(|book| {
         let targets = book.inventory.iter().cloned().map(|target| dayfly_core::target::Target { mode: Mode::Record, ..target });

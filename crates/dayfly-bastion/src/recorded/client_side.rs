@@ -1,0 +1,122 @@
+//! Channels that this side opens at a client: for connections that arrived where its target listens, and to its agent.
+
+use super::Client;
+use crate::{busy::Token, flow::QueueReceiver, handler::ClientMark};
+use russh::{
+    Channel, ChannelId,
+    server::{Handle, Msg},
+};
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::sync::{Semaphore, oneshot};
+use tracing::Instrument;
+
+/// How long a client may take to open a channel.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How many channels of one connection may be opened at the same time. A client that answers none has no more opened.
+const MOST_OPENING: usize = 64;
+
+/// A client's connection, from the side of those who open channels at it.
+#[derive(Clone)]
+pub struct ClientSide {
+    handle: Handle,
+    opened: Opened,
+    _under_way: Arc<Token>,
+}
+
+impl ClientSide {
+    /// The connection of `handle`, whose callbacks tell `opened` of each channel that the client has opened. It is in use for as long as `under_way` is held.
+    pub fn new(handle: Handle, opened: Opened, under_way: Token) -> Self {
+        Self { handle, opened, _under_way: Arc::new(under_way) }
+    }
+
+    pub(super) fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// Opens a channel for a connection that arrived at this address and port, spelt as the client asked for them. None if the client does not take it.
+    pub(super) async fn open_forwarded(&self, address: String, port: u16, from: SocketAddr) -> Option<Client> {
+        let handle = self.handle.clone();
+        let (from_address, from_port) = (from.ip().to_string(), from.port().into());
+        self.open(async move { handle.channel_open_forwarded_tcpip(address, port.into(), from_address, from_port).await }).await
+    }
+
+    /// Opens a channel to the client's agent.
+    pub(super) async fn open_agent(&self) -> Option<Client> {
+        let handle = self.handle.clone();
+        self.open(async move { handle.channel_open_agent().await }).await
+    }
+
+    /// A client that answers too late finds its channel closed.
+    async fn open(&self, opening: impl Future<Output = Result<Channel<Msg>, russh::Error>> + Send + 'static) -> Option<Client> {
+        let (sender, receiver) = oneshot::channel();
+        let side = self.clone();
+        let place = self.opened.places.clone().try_acquire_owned().ok()?;
+        let open = async move {
+            let _place = place;
+            let Ok(channel) = opening.await else { return };
+            let id = channel.id();
+            // The reading half would hold up the whole connection: bytes come by the callbacks.
+            let (_, writer) = channel.split();
+            let Some(queue) = side.opened.take(id).await else { return };
+            if let Err(client) = sender.send(Client::new(writer, side, queue)) {
+                client.close().await;
+            }
+        };
+        tokio::spawn(open.in_current_span());
+        tokio::time::timeout(PATIENCE, receiver).await.ok()?.ok()
+    }
+}
+
+/// The queues of channels that the client has opened for us, until whoever asked for them takes them. The callback comes when it comes.
+#[derive(Debug, Clone)]
+pub struct Opened {
+    state: Arc<Mutex<State>>,
+    places: Arc<Semaphore>,
+}
+
+impl Default for Opened {
+    fn default() -> Self {
+        Self { state: Arc::default(), places: Arc::new(Semaphore::new(MOST_OPENING)) }
+    }
+}
+
+#[derive(Debug, Default)]
+struct State {
+    there: HashMap<ChannelId, QueueReceiver<ClientMark>>,
+    awaited: HashMap<ChannelId, oneshot::Sender<QueueReceiver<ClientMark>>>,
+}
+
+impl Opened {
+    /// The client has opened a channel, whose bytes go into `queue`.
+    pub fn put(&self, channel: ChannelId, queue: QueueReceiver<ClientMark>) {
+        let mut state = self.lock();
+        match state.awaited.remove(&channel) {
+            // Nobody waits any more: the queue is abandoned.
+            Some(sender) => drop(sender.send(queue)),
+            None => drop(state.there.insert(channel, queue)),
+        }
+    }
+
+    async fn take(&self, channel: ChannelId) -> Option<QueueReceiver<ClientMark>> {
+        let receiver = {
+            let mut state = self.lock();
+            if let Some(queue) = state.there.remove(&channel) {
+                return Some(queue);
+            }
+            let (sender, receiver) = oneshot::channel();
+            state.awaited.insert(channel, sender);
+            receiver
+        };
+        tokio::time::timeout(PATIENCE, receiver).await.ok()?.ok()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
