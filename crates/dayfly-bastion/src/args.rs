@@ -1,6 +1,6 @@
 //! The command line's grammar.
 
-use crate::commands::{check, completions, end, key, serve, sessions, watch};
+use crate::commands::{check, completions, end, key, serve, sessions, targets, watch};
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -43,6 +43,9 @@ pub enum Command {
     /// Watch what a recorded terminal shows, as text. The log tells that it was watched
     #[command(after_help = EXIT_CODES)]
     Watch(watch::Watch),
+    /// List the targets that the bastion may serve, and how each was when it was last dialled, as its user or as root
+    #[command(after_help = EXIT_CODES)]
+    Targets(targets::Targets),
     /// Print the public half of the key that the bastion is enrolled by; make the key if there is none
     #[command(after_help = EXIT_CODES)]
     Key(key::Key),

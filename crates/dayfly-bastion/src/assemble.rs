@@ -103,6 +103,7 @@ pub async fn assemble(config: &Config, sockets: Vec<std::net::TcpListener>) -> a
         settings: current,
         disk: DiskReserve::new(config.recordings.clone(), config.metrics.disk_reserve_bytes),
         metrics: Metrics::default(),
+        targets: Default::default(),
     });
     let listener = Listener::new(listen(config, sockets)?, bastion.clone(), host.current(), config.proxies.clone());
     let freshness = inventory.freshness();

@@ -10,6 +10,7 @@ use crate::{
     metrics::Metrics,
     recorder::Recorder,
     settings::CurrentSettings,
+    targets::Targets,
     vitals::DiskReserve,
 };
 use dayfly_core::{
@@ -47,6 +48,8 @@ pub struct Bastion {
     pub disk: DiskReserve,
     /// What is measured.
     pub metrics: Metrics,
+    /// How targets were when they were last dialled.
+    pub targets: Targets,
 }
 
 impl Bastion {

@@ -16,6 +16,7 @@ pub mod end;
 pub mod key;
 pub mod serve;
 pub mod sessions;
+pub mod targets;
 pub mod watch;
 
 /// Something failed.
@@ -39,6 +40,7 @@ fn dispatch(Arguments { config, command }: &Arguments, out: &mut dyn Write) -> a
         Command::Check(check) => check.run(config, out),
         Command::Serve(serve) => serve.run(config, out),
         Command::Sessions(sessions) => sessions.run(config, out),
+        Command::Targets(targets) => targets.run(config, out),
         Command::End(end) => end.run(config, out),
         Command::Watch(watch) => watch.run(config, out),
         Command::Key(key) => key.run(config, out),

@@ -10,7 +10,7 @@
 //! | [`settings`], [`service`] | what SIGHUP reads anew; what systemd is told |
 //! | [`live`] | the sessions that run: how many there may be, and how each is reached |
 //! | [`continuous`] | asks the CA whether sessions may go on, where their role says so |
-//! | [`operator`] | what somebody on the bastion's own host may ask: list, end, watch |
+//! | [`operator`] | what somebody on the bastion's own host may ask: list, end, watch, how targets are |
 //! | [`metrics`], [`readiness`], [`vitals`], [`monitor`] | what operators see: counted, judged, read, served |
 //! | [`connection`], [`door`] | who logged in, and who may open what; asked anew for every channel |
 //! | [`handler`] | the SSH library's callbacks → events. Decides nothing, waits for nothing |
@@ -18,7 +18,7 @@
 //! | [`recorded`], [`passthrough`] | the two kinds of session as tasks |
 //! | [`host_identity`] | what the bastion shows of itself |
 //! | [`inner`] | the SSH server that answers for a recorded target inside a ProxyJump |
-//! | [`upstream`] | dials. Takes nothing but a permitted session |
+//! | [`upstream`], [`targets`] | dials, and takes nothing but a permitted session; how each target was when it was last dialled |
 //! | [`flow`] | bytes between two connections, without a deadlock and in bounded memory |
 //! | [`authority`], [`watch`] | the port to the CA; what changed there |
 //! | [`recorder`], [`interrupted`], [`journal`], [`spool`] | evidence: of what happens inside sessions, and of sessions in the CA's log |
@@ -64,6 +64,7 @@ pub mod session;
 pub mod settings;
 pub mod signal;
 pub mod spool;
+pub mod targets;
 pub mod trace;
 pub mod transport;
 pub mod upstream;

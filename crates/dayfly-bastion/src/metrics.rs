@@ -1,6 +1,6 @@
 //! What is measured, for Prometheus. Labels are words of ours alone: none that a client or a person chooses.
 
-use crate::{live::Counts, serving::End};
+use crate::{live::Counts, serving::End, targets::DialOutcome};
 use dayfly_core::{reason::Reason, target::Mode};
 use dayfly_recording::Outcome;
 use prometheus_client::{
@@ -83,6 +83,7 @@ pub struct Metrics {
     bytes: Counters<2>,
     recorder_failures: Counters<1>,
     penalties: Counters<1>,
+    target_dials: Counters<1>,
     target_login: Histograms<2>,
     authority: Histograms<1>,
 }
@@ -97,6 +98,7 @@ impl Default for Metrics {
             bytes: Counters::default(),
             recorder_failures: Counters::default(),
             penalties: Counters::default(),
+            target_dials: Counters::default(),
             target_login: Histograms::new_with_constructor(latency),
             authority: Histograms::new_with_constructor(latency),
         }
@@ -160,6 +162,11 @@ impl Metrics {
         self.target_login.get_or_create(&[("mode", mode.as_str()), ("outcome", outcome)]).observe(took.as_secs_f64());
     }
 
+    /// How far a dial went.
+    pub fn target_dialled(&self, outcome: DialOutcome) {
+        self.target_dials.get_or_create(&[("outcome", outcome.as_str())]).inc();
+    }
+
     /// How long the CA took to say yes or no, or not to answer.
     pub fn authority_answered(&self, took: Duration, outcome: &'static str) {
         self.authority.get_or_create(&[("outcome", outcome)]).observe(took.as_secs_f64());
@@ -177,6 +184,7 @@ impl Metrics {
             self.bytes.clone(),
         );
         registry.register("recorder_failures", "Recordings that failed", self.recorder_failures.clone());
+        registry.register("target_dials", "Dials of targets, by how far they went", self.target_dials.clone());
         registry.register("penalties", "Penalties given to addresses, by what for", self.penalties.clone());
         registry.register_with_unit(
             "target_login",
@@ -211,6 +219,10 @@ pub struct Readings {
     pub inventory_age: Option<Duration>,
     /// Room on the recordings' disk.
     pub free_bytes: Option<u64>,
+    /// Targets by how their last dial went, in the order of [`DialOutcome::ALL`].
+    pub targets: [usize; DialOutcome::ALL.len()],
+    /// Targets that were not dialled yet.
+    pub targets_never: usize,
     /// Whether new sessions may start.
     pub is_ready: bool,
 }
@@ -227,6 +239,7 @@ pub struct Exposition {
     spool_bytes: Gauge,
     inventory_age: Seconds,
     free: Gauge,
+    targets: Family<Labels<1>, Gauge>,
     ready: Gauge,
 }
 
@@ -245,6 +258,7 @@ impl Exposition {
             spool_bytes: Gauge::default(),
             inventory_age: Seconds::default(),
             free: Gauge::default(),
+            targets: Family::default(),
             ready: Gauge::default(),
         };
         let to = &mut exposition.registry;
@@ -256,6 +270,7 @@ impl Exposition {
         to.register_with_unit("spool", "The file that events wait in", Unit::Bytes, exposition.spool_bytes.clone());
         to.register_with_unit("inventory_age", "Since the CA last answered", Unit::Seconds, exposition.inventory_age.clone());
         to.register_with_unit("recordings_free", "Room on the recordings' disk", Unit::Bytes, exposition.free.clone());
+        to.register("targets", "Targets, by how their last dial went", exposition.targets.clone());
         to.register("ready", "1 if new sessions may start", exposition.ready.clone());
         exposition
     }
@@ -273,6 +288,10 @@ impl Exposition {
         self.spool_bytes.set(whole(readings.spool_bytes));
         self.inventory_age.set(readings.inventory_age.map_or(f64::INFINITY, |age| age.as_secs_f64()));
         self.free.set(readings.free_bytes.map_or(-1, whole));
+        let states = DialOutcome::ALL.map(DialOutcome::as_str).into_iter().zip(readings.targets);
+        for (state, count) in states.chain([("never_dialled", readings.targets_never)]) {
+            self.targets.get_or_create(&[("state", state)]).set(whole(count as u64));
+        }
         self.ready.set(i64::from(readings.is_ready));
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.registry)?;
@@ -299,11 +318,13 @@ mod tests {
         metrics.session_ended(Mode::Record, Outcome::Completed);
         metrics.refused(Reason::Expired);
         metrics.target_login(Mode::Record, Duration::from_millis(30), true);
+        metrics.target_dialled(DialOutcome::HostKeyWrong);
         let counts = metrics.counts(Mode::Record);
         counts.add_up(7);
         counts.add_down(9);
         assert_eq!((counts.up(), counts.down()), (7, 9));
-        let text = exposition.render(&Readings { recorded: 2, connections: 5, waiting: 1, ..Readings::default() }).unwrap();
+        let text =
+            exposition.render(&Readings { recorded: 2, connections: 5, waiting: 1, targets_never: 3, ..Readings::default() }).unwrap();
         for line in [
             "dayfly_bastion_connections_total{outcome=\"taken_in\"} 1",
             "dayfly_bastion_connections_total{outcome=\"penalised\"} 1",
@@ -315,6 +336,8 @@ mod tests {
             "dayfly_bastion_target_login_seconds_count{mode=\"record\",outcome=\"through\"} 1",
             "dayfly_bastion_live_sessions{mode=\"record\"} 2",
             "dayfly_bastion_open_connections{login=\"done\"} 4",
+            "dayfly_bastion_target_dials_total{outcome=\"host_key_wrong\"} 1",
+            "dayfly_bastion_targets{state=\"never_dialled\"} 3",
             "dayfly_bastion_ready 0",
             "# EOF",
         ] {

@@ -1,11 +1,11 @@
-//! What somebody on the bastion's own host may ask of a running bastion: which sessions there are, to end one, to watch one. Over a socket in the state
+//! What somebody on the bastion's own host may ask of a running bastion: which sessions there are, to end one, to watch one, how its targets are. Over a socket in the state
 //! directory, for the bastion's own user and root.
 
 pub mod call;
 mod desk;
 mod protocol;
 
-pub use protocol::{Listed, Request, SessionList};
+pub use protocol::{Listed, ListedTarget, Request, SessionList, TargetList};
 
 use crate::bastion::Bastion;
 use std::{

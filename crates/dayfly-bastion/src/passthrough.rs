@@ -55,8 +55,7 @@ pub async fn run(
     };
     let began = Instant::now();
     let dialled = upstream::forward(&session, connection.bastion.snapshot().inventory()).await;
-    connection.bastion.metrics.target_login(session.permit().mode, began.elapsed(), dialled.is_ok());
-    let ending = match dialled {
+    let ending = match connection.bastion.dialled(&session, began.elapsed(), dialled) {
         Ok(transport) => {
             reply.accept().await;
             let gone = queue.gone();

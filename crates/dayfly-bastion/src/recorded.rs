@@ -141,12 +141,11 @@ impl Task {
         // The target's login takes its time, so it begins at once. Nothing is asked of the target before the recording is there.
         let mut dialling = JoinSet::new();
         dialling.spawn({
-            let (session, snapshot, metrics) = (session.clone(), connection.bastion.snapshot(), connection.bastion.metrics.clone());
+            let (session, bastion) = (session.clone(), connection.bastion.clone());
             let log_in = async move {
                 let began = Instant::now();
-                let target = upstream::log_in(&session, snapshot).await;
-                metrics.target_login(session.permit().mode, began.elapsed(), target.is_ok());
-                target
+                let target = upstream::log_in(&session, bastion.snapshot()).await;
+                bastion.dialled(&session, began.elapsed(), target)
             };
             log_in.in_current_span()
         });

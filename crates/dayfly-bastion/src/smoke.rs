@@ -95,6 +95,7 @@ impl House {
             settings,
             disk: DiskReserve::new(directory.path().to_owned(), 0),
             metrics: Metrics::default(),
+            targets: Default::default(),
         });
         let host_key = SeedSigner::new(105).private_key().clone();
         let identity = HostIdentity::begin(authority.clone(), Arc::new(SystemClock), host_key, directory.path()).await.unwrap();
@@ -164,6 +165,7 @@ pub(crate) fn bastion_alone() -> (Arc<Bastion>, Arc<MemoryJournal>) {
         settings: watch::channel(Arc::default()).1,
         disk: DiskReserve::new(directory.path().to_owned(), 0),
         metrics: Metrics::default(),
+        targets: Default::default(),
     };
     (Arc::new(bastion), journal)
 }

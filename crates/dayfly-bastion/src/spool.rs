@@ -156,7 +156,7 @@ impl Writer {
     /// Numbers an event, unless it is one of too many refusals.
     fn take(&mut self, event: AuditEvent) -> Option<NumberedEvent> {
         let mut state = self.shared.lock();
-        let is_refusal = !matches!(event.event, Event::SessionEnded | Event::SessionWatched);
+        let is_refusal = !matches!(event.event, Event::SessionEnded | Event::SessionWatched | Event::TargetHostKeyRefused);
         if state.pending.len() >= MOST_WITH_REFUSALS && is_refusal {
             state.dropped = state.dropped.saturating_add(1);
             tracing::warn!(dropped = state.dropped, "too many events wait for the CA: a refusal was not kept");

@@ -9,6 +9,7 @@ use crate::{
     algorithms,
     authority::{Login, PermittedSession, Snapshot},
     flow::{Pressure, QueueReceiver, Valve, WINDOW, queue},
+    targets::DialOutcome,
 };
 use dayfly_core::{
     reason::{Reason, Refusal},
@@ -17,6 +18,7 @@ use dayfly_core::{
 use handler::TargetHandler;
 pub use handler::TargetMark;
 use host_key::HostKeyCheck;
+pub use host_key::HostKeySeen;
 use inbound::{Expected, Inbound};
 pub use inbound::{Offer, Opening};
 pub use listen::{TargetListener, listen};
@@ -84,8 +86,29 @@ impl LoggedIn {
     }
 }
 
+/// A target that could not be used.
+#[derive(Debug, Clone)]
+pub struct DialFailure {
+    /// How far it went.
+    pub outcome: DialOutcome,
+    /// What the person is told.
+    pub refusal: Refusal,
+    /// What it showed, if that was not its own.
+    pub host_key: Option<HostKeySeen>,
+}
+
+impl DialFailure {
+    fn new(outcome: DialOutcome, refusal: Refusal) -> Self {
+        Self { outcome, refusal, host_key: None }
+    }
+
+    fn unavailable(outcome: DialOutcome, target: &Target, cause: &str) -> Self {
+        Self::new(outcome, unavailable(target, cause))
+    }
+}
+
 /// Connects to the permitted target, recognises it by a key or certificate that is not revoked, logs in with the session certificate and opens a session channel.
-pub async fn log_in(session: &PermittedSession, snapshot: Arc<Snapshot>) -> Result<TargetConnection, Refusal> {
+pub async fn log_in(session: &PermittedSession, snapshot: Arc<Snapshot>) -> Result<TargetConnection, DialFailure> {
     in_time(session, async {
         let Greeted { login, incoming, openings } = greet(session, snapshot).await?;
         let channel = open(&login.handle, session).await?;
@@ -96,19 +119,20 @@ pub async fn log_in(session: &PermittedSession, snapshot: Arc<Snapshot>) -> Resu
     .await
 }
 
-async fn in_time<T>(session: &PermittedSession, work: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
+async fn in_time<T>(session: &PermittedSession, work: impl Future<Output = Result<T, DialFailure>>) -> Result<T, DialFailure> {
     match tokio::time::timeout(CONNECT_TIMEOUT + LOGIN_TIMEOUT, work).await {
         Ok(outcome) => outcome,
-        Err(_) => Err(unavailable(session.target(), "it takes too long to log in")),
+        Err(_) => Err(DialFailure::unavailable(DialOutcome::TimedOut, session.target(), "it takes too long to log in")),
     }
 }
 
 /// Connects to the permitted target, for bytes to be forwarded. Never to an address where a target of `inventory` is recorded, whatever name led there.
-pub async fn forward(session: &PermittedSession, inventory: &Inventory) -> Result<TcpStream, Refusal> {
+pub async fn forward(session: &PermittedSession, inventory: &Inventory) -> Result<TcpStream, DialFailure> {
+    let failed = |cause: &str| DialFailure::unavailable(DialOutcome::Failed, session.target(), cause);
     let transport = connect(session.target()).await?;
-    let peer = transport.peer_addr().map_err(|error| unavailable(session.target(), &error.to_string()))?;
+    let peer = transport.peer_addr().map_err(|error| failed(&error.to_string()))?;
     match inventory.iter().find(|other| is_recorded_at(other, peer)) {
-        Some(recorded) => Err(unavailable(session.target(), &format!("its name leads to {}, which is recorded", recorded.name))),
+        Some(recorded) => Err(failed(&format!("its name leads to {}, which is recorded", recorded.name))),
         None => Ok(transport),
     }
 }
@@ -120,7 +144,7 @@ fn is_recorded_at(target: &Target, address: SocketAddr) -> bool {
 }
 
 /// Resolves the address once, and dials what came of that.
-async fn connect(target: &Target) -> Result<TcpStream, Refusal> {
+async fn connect(target: &Target) -> Result<TcpStream, DialFailure> {
     let attempt = tokio::time::timeout(CONNECT_TIMEOUT, async {
         let mut last = std::io::Error::from(std::io::ErrorKind::AddrNotAvailable);
         for address in resolve(target).await? {
@@ -133,8 +157,8 @@ async fn connect(target: &Target) -> Result<TcpStream, Refusal> {
     });
     let transport = match attempt.await {
         Ok(Ok(transport)) => transport,
-        Ok(Err(error)) => return Err(unavailable(target, &error.to_string())),
-        Err(_) => return Err(unavailable(target, "no answer")),
+        Ok(Err(error)) => return Err(DialFailure::unavailable(DialOutcome::of(&error), target, &error.to_string())),
+        Err(_) => return Err(DialFailure::unavailable(DialOutcome::TimedOut, target, "no answer")),
     };
     let keepalive = socket2::TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE / 4);
     let tuned = transport.set_nodelay(true).and_then(|()| socket2::SockRef::from(&transport).set_tcp_keepalive(&keepalive));
@@ -176,13 +200,14 @@ struct Greeted {
 }
 
 /// Connects, recognises the target and logs in.
-async fn greet(session: &PermittedSession, snapshot: Arc<Snapshot>) -> Result<Greeted, Refusal> {
+async fn greet(session: &PermittedSession, snapshot: Arc<Snapshot>) -> Result<Greeted, DialFailure> {
     let target = session.target();
+    let failed = |refusal| DialFailure::new(DialOutcome::Failed, refusal);
     let Some(login) = session.login() else {
-        return Err(unavailable(target, "the session has no login of its own"));
+        return Err(DialFailure::unavailable(DialOutcome::Failed, target, "the session has no login of its own"));
     };
     let transport = connect(target).await?;
-    let check = HostKeyCheck::new(target, snapshot)?;
+    let check = HostKeyCheck::new(target, snapshot).map_err(failed)?;
     let config = Arc::new(client::Config {
         client_id: crate::identification(),
         preferred: algorithms::towards_target(check.is_certified(), check.pinned_algorithms()),
@@ -196,31 +221,34 @@ async fn greet(session: &PermittedSession, snapshot: Arc<Snapshot>) -> Result<Gr
     let (inbound, openings) = Inbound::new(expected.clone(), pressure.clone());
     let handler = TargetHandler::new(check.clone(), sender, inbound);
     let transport = Valve::new(transport, pressure);
-    let mut handle = client::connect_stream(config, transport, handler).await.map_err(|error| match check.refusal() {
-        Some(refusal) => refusal,
-        None => unavailable(target, &error.to_string()),
+    let mut handle = client::connect_stream(config, transport, handler).await.map_err(|error| match check.refused() {
+        Some((refusal, seen)) => DialFailure { outcome: DialOutcome::HostKeyWrong, refusal, host_key: Some(seen) },
+        None => failed(unavailable(target, &error.to_string())),
     })?;
     let key = Arc::new(login.key.clone());
     let answer = handle.authenticate_openssh_cert(login.account.as_str(), key, login.certificate.clone()).await;
     match answer {
         Ok(result) if result.success() => {}
-        Ok(_) => return Err(not_accepted(target, login)),
-        Err(error) => return Err(unavailable(target, &error.to_string())),
+        Ok(_) => return Err(DialFailure::new(DialOutcome::LoginRefused, not_accepted(target, login))),
+        Err(error) => return Err(failed(unavailable(target, &error.to_string()))),
     }
     Ok(Greeted { login: LoggedIn { handle, expected }, incoming, openings })
 }
 
 /// The one channel: a session's, or a connection from the target onwards. Where that comes from is nobody's business there.
-async fn open(handle: &client::Handle<TargetHandler>, session: &PermittedSession) -> Result<Channel<client::Msg>, Refusal> {
+async fn open(handle: &client::Handle<TargetHandler>, session: &PermittedSession) -> Result<Channel<client::Msg>, DialFailure> {
     let target = session.target();
     let Some(to) = &session.ask().forward else {
-        return handle.channel_open_session().await.map_err(|error| unavailable(target, &error.to_string()));
+        let failed = |error: russh::Error| DialFailure::unavailable(DialOutcome::Failed, target, &error.to_string());
+        return handle.channel_open_session().await.map_err(failed);
     };
     let opened = handle.channel_open_direct_tcpip(to.host(), to.port().into(), "127.0.0.1", 0).await;
     opened.map_err(|error| {
         tracing::info!(target = %target.name, %to, %error, "a connection was not forwarded");
         let remedy = format!("check that something listens there, and what the sshd of {} forwards", target.name);
-        Refusal::new(Reason::TargetUnavailable, format!("{} does not connect to {to}", target.name), remedy)
+        // What it would not connect to is no fault of the target's.
+        let refusal = Refusal::new(Reason::TargetUnavailable, format!("{} does not connect to {to}", target.name), remedy);
+        DialFailure::new(DialOutcome::Reachable, refusal)
     })
 }
 

@@ -71,6 +71,7 @@ impl Observer {
         let found = obstacles(&vitals, &self.bounds);
         let recorded = live.iter().filter(|session| session.facts.mode == Mode::Record).count();
         let (connections, waiting, penalised) = self.crowd.count();
+        let (targets, targets_never) = self.bastion.targets.states(self.bastion.snapshot().inventory());
         let readings = Readings {
             recorded,
             passthrough: live.len() - recorded,
@@ -82,6 +83,8 @@ impl Observer {
             spool_bytes: self.spool.bytes(),
             inventory_age: vitals.inventory_age,
             free_bytes: disk.free_bytes.ok(),
+            targets,
+            targets_never,
             is_ready: found.is_empty(),
         };
         (found, readings)

@@ -1,6 +1,6 @@
 //! The command line's grammar.
 
-use crate::commands::{bastion, check, completions, device, host, init, log, policy, revocations, revoke, rotate, serve, user};
+use crate::commands::{bastion, check, completions, device, host, init, inventory, log, policy, revocations, revoke, rotate, serve, user};
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -33,7 +33,7 @@ pub enum Command {
     /// Check the configuration, roles, targets, policies, keys and the store
     #[command(after_help = check::EXIT_CODES)]
     Check(check::Check),
-    /// Serve, until SIGTERM or SIGINT; SIGHUP has roles, targets, policies and the TLS certificate read anew
+    /// Serve, until SIGTERM or SIGINT; SIGHUP has roles, targets, policies, the inventory's sources and the TLS certificate read anew
     #[command(after_help = EXIT_CODES)]
     Serve(serve::Serve),
     /// Enrol, disable and list people and machines
@@ -45,6 +45,9 @@ pub enum Command {
     /// Enrol and list bastions
     #[command(subcommand, after_help = EXIT_CODES)]
     Bastion(bastion::Bastion),
+    /// List every target: where it is listed, when that was last read, and what is wrong
+    #[command(after_help = EXIT_CODES)]
+    Inventory(inventory::Inventory),
     /// Enrol, disable and list hosts
     #[command(subcommand, after_help = EXIT_CODES)]
     Host(host::Host),

@@ -8,6 +8,7 @@ use crate::{
     federation::Federation,
     http::Service,
     identity::{challenge::Challenges, enrolled_key::EnrolledKeys, provider::Provider, web::Web},
+    inventory,
     mistake::Mistake,
     private_file,
     revocations::CurrentRevocations,
@@ -35,7 +36,7 @@ pub struct Assembled {
 
 /// Opens keys, store and TLS files, and puts everything where it belongs.
 pub async fn assemble(config: Config) -> anyhow::Result<Assembled> {
-    let Config { origin, store, tls, keys, limits, hosts, rotation, sign_in, federation, rules, .. } = config;
+    let Config { origin, store, tls, keys, limits, hosts, rotation, sign_in, federation, rules, sources, .. } = config;
     let acceptor = tls::acceptor(&tls)?;
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&store).with_context(|| format!("{} cannot be opened", store.display()))?);
     let secrets = Secrets::of_this_process();
@@ -64,8 +65,9 @@ pub async fn assemble(config: Config) -> anyhow::Result<Assembled> {
         Some(web) => (sign_ins(sign_in, &origin, web)?, Federation::new(federation, web)?),
         None => (no_sign_ins(&sign_in)?, Federation::default()),
     };
+    let (rules, sources) = inventory::begin(store.as_ref(), rules, sources).await?;
     let (rules, latest_list) = (ArcSwap::from_pointee(rules), Default::default());
-    let authority = Authority { origin, keyring, store, devices, clock, hosts, rotation, revocations, latest_list, rules };
+    let authority = Authority { origin, keyring, store, devices, clock, hosts, rotation, revocations, latest_list, rules, sources };
     let service = Service::new(authority, Box::new(callers), challenges, limits, sign_ins, ceremonies, federation);
     Ok(Assembled {
         service: Arc::new(service),

@@ -4,6 +4,7 @@ use crate::{
     config::{HostRules, RotationRules, RuleBook},
     device::Devices,
     failure::Failure,
+    inventory::Sources,
     revocations::CurrentRevocations,
     signer::Keyring,
     store::{Change, Store, StoreError},
@@ -49,8 +50,10 @@ pub struct Authority {
     pub revocations: Arc<CurrentRevocations>,
     /// The key revocation list that was made last.
     pub latest_list: LatestList,
-    /// Who may have what, where. Replaced as a whole when the configuration is read anew.
+    /// Who may have what, where. Replaced as a whole when the configuration is read anew, and when a source of the inventory says something else.
     pub rules: ArcSwap<RuleBook>,
+    /// What the rules are composed of.
+    pub sources: Sources,
 }
 
 impl Authority {

@@ -46,7 +46,7 @@ fn check(bastion: &Bastion, last: u64, events: &[NumberedEvent]) -> Result<(), R
 /// What only a bastion can know. What the CA decides it logs itself.
 fn is_a_bastions(event: Event) -> bool {
     match event {
-        Event::SessionEnded | Event::SessionRefused | Event::SessionWatched | Event::LoginRefused => true,
+        Event::SessionEnded | Event::SessionRefused | Event::SessionWatched | Event::LoginRefused | Event::TargetHostKeyRefused => true,
         Event::CaStarted
         | Event::ConfigurationReloaded
         | Event::UserAdded
@@ -80,6 +80,8 @@ fn is_a_bastions(event: Event) -> bool {
         | Event::SignInCompleted
         | Event::SignInRefused
         | Event::SignInEnded
+        | Event::InventoryRefreshed
+        | Event::InventoryFailed
         | Event::RequestRefused
         | Event::CertificateIntended
         | Event::CertificateIssued
@@ -99,7 +101,11 @@ fn gap(bastion: &Bastion, expected: u64, found: u64) -> Refusal {
 }
 
 fn bad(message: String) -> Refusal {
-    Refusal::new(Reason::BadRequest, message, "send session.ended, session.refused and login.refused, each under the next number")
+    Refusal::new(
+        Reason::BadRequest,
+        message,
+        "send session.ended, session.refused, session.watched, login.refused and target.host_key_refused, each under the next number",
+    )
 }
 
 /// An event that no row can hold, or that another batch has overtaken, is the bastion's mistake.

@@ -2,8 +2,9 @@
 
 use crate::{
     args::{Arguments, Command},
-    config::Config,
+    config::{Config, RuleBook},
     failure::Failure,
+    inventory::in_force,
     mistake::{Mistake, Mistakes},
     store::sqlite::SqliteStore,
 };
@@ -25,6 +26,7 @@ pub mod device;
 mod enrolled_key;
 pub mod host;
 pub mod init;
+pub mod inventory;
 pub mod log;
 mod pin;
 pub mod policy;
@@ -58,6 +60,7 @@ fn dispatch(Arguments { config, command }: &Arguments, out: &mut dyn Write) -> a
         Command::User(user) => user.run(config, out),
         Command::Device(device) => device.run(config, out),
         Command::Bastion(bastion) => bastion.run(config, out),
+        Command::Inventory(inventory) => inventory.run(config, out),
         Command::Host(host) => host.run(config, out),
         Command::Hosts(list) => list.run(config, out),
         Command::Revoke(revoke) => revoke.run(config, out),
@@ -88,6 +91,15 @@ fn refused(error: &anyhow::Error) -> ExitCode {
 fn open_store(config: &Path) -> anyhow::Result<SqliteStore> {
     let path = Config::store_path(config)?;
     SqliteStore::open(&path).with_context(|| path.display().to_string())
+}
+
+/// The rules with what the sources of the inventory said last, if there are any.
+fn rules(config: &Path) -> anyhow::Result<RuleBook> {
+    let (written, sources) = RuleBook::load(config)?;
+    if sources.is_empty() {
+        return Ok(written);
+    }
+    Ok(wait(in_force(&open_store(config)?, &written, &sources))??.book)
 }
 
 /// Waits for an answer of the store.

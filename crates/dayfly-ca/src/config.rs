@@ -16,6 +16,7 @@ use dayfly_core::{
 };
 use document::Document;
 pub use federation::FederationSettings;
+pub use inventory::{Permits, Place, SourceSettings};
 pub use keys::{AgentKey, Calls, Custody, Key, Keys, LockMemory, TokenKey};
 use settings::Settings;
 pub use sign_in::{ProviderSettings, SignInSettings};
@@ -29,9 +30,11 @@ use std::{
 use time::OffsetDateTime;
 
 mod devices;
+pub(crate) mod directory;
 mod document;
 mod federation;
 mod hosts;
+mod inventory;
 mod issuer;
 mod keys;
 mod limits;
@@ -68,8 +71,10 @@ pub struct Config {
     pub sign_in: SignInSettings,
     /// Which workloads of others are which machines.
     pub federation: Vec<FederationSettings>,
-    /// Who may have what, where.
+    /// Who may have what, where, as far as the file itself says it.
     pub rules: RuleBook,
+    /// Where further targets are listed.
+    pub sources: Vec<SourceSettings>,
 }
 
 /// What is asked of hosts.
@@ -148,28 +153,30 @@ pub struct RuleBook {
 pub(crate) struct Examined {
     pub(crate) settings: Option<Settings>,
     pub(crate) rules: Option<RuleBook>,
+    pub(crate) sources: Vec<SourceSettings>,
     pub(crate) mistakes: Mistakes,
 }
 
 /// Reads as much of a configuration as can be read.
 pub(crate) fn examine(path: &Path) -> Examined {
     let mut mistakes = Mistakes::default();
-    let Some(document) = mistakes.keep(Document::read(path)) else { return Examined { settings: None, rules: None, mistakes } };
-    let Some(table) = mistakes.keep(document.table()) else { return Examined { settings: None, rules: None, mistakes } };
+    let nothing = |mistakes| Examined { settings: None, rules: None, sources: Vec::new(), mistakes };
+    let Some(document) = mistakes.keep(Document::read(path)) else { return nothing(mistakes) };
+    let Some(table) = mistakes.keep(document.table()) else { return nothing(mistakes) };
     let settings = Settings::read(&document, table.clone(), &mut mistakes);
-    let rules = rules::read(&document, &table, &mut mistakes);
+    let (rules, sources) = rules::read(&document, &table, &mut mistakes).unzip();
     // From top to bottom, and what it names after the file itself.
     mistakes.0.sort_by_key(|mistake| (mistake.file != path, mistake.file.clone(), mistake.line));
-    Examined { settings, rules, mistakes }
+    Examined { settings, rules, sources: sources.unwrap_or_default(), mistakes }
 }
 
 impl Config {
     /// Reads everything. Relative paths in the file are relative to where it is.
     pub fn load(path: &Path) -> Result<Self, Mistakes> {
-        let Examined { settings, rules, mistakes } = examine(path);
+        let Examined { settings, rules, sources, mistakes } = examine(path);
         let (Some(settings), Some(rules)) = (settings, rules) else { return Err(mistakes) };
         let Settings { origin, listen, store, tls, keys, proxies, limits, hosts, rotation, sign_in, federation } = settings;
-        mistakes.or(Self { origin, listen, store, tls, keys, proxies, limits, hosts, rotation, sign_in, federation, rules })
+        mistakes.or(Self { origin, listen, store, tls, keys, proxies, limits, hosts, rotation, sign_in, federation, rules, sources })
     }
 
     /// What is asked of hosts, and nothing else.
@@ -207,13 +214,13 @@ impl RuleBook {
         Context { networks, country, asn, ..Context::new(now, source) }
     }
 
-    /// Reads the rules of a configuration file and nothing else.
-    pub fn load(path: &Path) -> Result<Self, Mistakes> {
+    /// Reads the rules of a configuration file, what the file itself lists of targets, and where more are listed.
+    pub fn load(path: &Path) -> Result<(Self, Vec<SourceSettings>), Mistakes> {
         let document = Document::read(path)?;
         let table = document.table()?;
         let mut mistakes = Mistakes::default();
         match rules::read(&document, &table, &mut mistakes) {
-            Some(rules) => mistakes.or(rules),
+            Some(read) => mistakes.or(read),
             None => Err(mistakes),
         }
     }

@@ -147,6 +147,7 @@ impl Installation {
             revocations,
             latest_list: Default::default(),
             rules,
+            sources: Default::default(),
         };
         Self {
             store,

@@ -19,6 +19,7 @@
 //! | [`host_enrollment`], [`host_setup`], [`host_report`] | hosts: enrolled by a one-time token, told what to trust, seen to hold it |
 //! | [`revoke`], [`revocations`] | what was revoked: the pipeline, and what is in force now |
 //! | [`bastion_events`], [`review`], [`refused_request`] | what else goes to the log, and who reads it |
+//! | [`inventory`] | the inventory's sources: read, judged, kept, and put in force as one rule book |
 //! | [`overview`], [`why`], [`bastion_inventory`], [`trust`] | what people, bastions and everybody may know |
 //! | [`http`], [`address_rate`] | requests in, outcomes out, and what they may use up |
 //! | [`serve`], [`run`], [`reload`], [`trace`] | TLS, connections, drain; the process and its signals |
@@ -51,6 +52,7 @@ pub mod host_report;
 pub mod host_setup;
 pub mod http;
 pub mod identity;
+pub mod inventory;
 pub mod issue;
 pub mod log;
 pub mod mistake;

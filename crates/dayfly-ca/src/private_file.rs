@@ -1,4 +1,4 @@
-//! Files that nobody else may read: made so, and refused otherwise.
+//! Files that nobody else may read, and files that nobody else may write: made so, and refused otherwise.
 
 use crate::mistake::Mistake;
 use rustix::fs::OFlags;
@@ -19,6 +19,9 @@ const OWNER_ONLY: u32 = 0o600;
 /// Everybody's permissions but the owner's.
 const OTHERS: u32 = 0o077;
 
+/// The permissions by which somebody else than the owner changes a file.
+const WRITABLE_BY_OTHERS: u32 = 0o022;
+
 /// Reads a secret. Refuses a symbolic link, another owner's file, and one that others may read or write.
 pub fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Mistake> {
     let file = open(path)?;
@@ -35,6 +38,21 @@ pub fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Mistake> {
 pub fn check(path: &Path) -> Result<(), Mistake> {
     let metadata = std::fs::symlink_metadata(path).map_err(|error| cannot_open(path, &error))?;
     if metadata.is_symlink() { Err(symbolic_link(path)) } else { refuse_others(path, &metadata) }
+}
+
+/// Refuses a file or directory that somebody else than this program's user and root can write: what it says would be theirs.
+pub fn check_writers(path: &Path) -> Result<(), Mistake> {
+    let metadata = std::fs::metadata(path).map_err(|error| cannot_open(path, &error))?;
+    let (owner, own) = (metadata.uid(), rustix::process::geteuid().as_raw());
+    if owner != own && owner != 0 {
+        let cause = format!("belongs to user {owner}, and this program runs as user {own}");
+        return Err(Mistake::new(path, cause, format!("chown root {}", path.display())));
+    }
+    if metadata.mode() & WRITABLE_BY_OTHERS != 0 {
+        let cause = format!("can be written by others (mode {:04o})", metadata.mode() & 0o7777);
+        return Err(Mistake::new(path, cause, format!("chmod go-w {}", path.display())));
+    }
+    Ok(())
 }
 
 /// What is checked is what is read: the checks are made on the open file.

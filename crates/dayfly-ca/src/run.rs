@@ -4,6 +4,7 @@ use crate::{
     assemble::{Assembled, assemble},
     authority::Authority,
     config::Config,
+    inventory::{reader::SystemReader, refresh::keep_reading},
     reload::reload,
     rotate::keep_turning,
     serve::Server,
@@ -46,12 +47,16 @@ async fn serve(path: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
     started(service.authority(), address).await.context("the log cannot be written, so the CA does not start")?;
     writeln!(out, "dayfly-ca: ready on {address}")?;
     out.flush()?;
-    let (service_of_reloads, service_of_rotations) = (Arc::clone(&service), Arc::clone(&service));
+    let (service_of_reloads, service_of_rotations, service_of_sources) = (Arc::clone(&service), Arc::clone(&service), Arc::clone(&service));
     let reloads = tokio::spawn(reload_at(hangup, path.to_owned(), service_of_reloads, tls));
     let rotations = tokio::spawn(async move { keep_turning(service_of_rotations.authority(), Arc::new(next_keys)).await });
+    let sources = tokio::spawn(async move { keep_reading(service_of_sources.authority(), Arc::new(SystemReader::default())).await });
     server.run(stop.wait()).await;
     reloads.abort();
     rotations.abort();
+    sources.abort();
+    // What a source runs is ended before the CA is.
+    let _ = sources.await;
     tracing::info!("stopped");
     Ok(())
 }

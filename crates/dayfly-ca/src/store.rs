@@ -6,6 +6,7 @@
 pub mod device;
 pub mod factor;
 pub mod host;
+pub mod inventory;
 #[cfg(test)]
 pub(crate) mod memory;
 mod revocation;
@@ -30,6 +31,7 @@ use dayfly_core::{
 use device::DeviceRecord;
 use factor::{Authenticator, CodeUsed, Credential, CredentialUsed, FactorUsed};
 use host::{Host, HostCertificateNote, HostReportNote, HostToken};
+use inventory::{SourceAnswer, SourceRecord, SourceTrouble};
 use rotation::{BastionReportHeld, RotationRecord, RotationStep};
 use sign_in::{NewSignIn, ProviderAccount, SignIn};
 use std::{
@@ -255,6 +257,10 @@ pub enum Change {
         /// What it told.
         report: BastionReportHeld,
     },
+    /// A source of the inventory answered. An answer that tells nothing new is noted, and its event left out.
+    KeepSource(Box<SourceAnswer>),
+    /// A source of the inventory gave no answer that can be used. Its last one stays; one more failure of the same kind is noted, and its event left out.
+    FailSource(Box<SourceTrouble>),
     /// A bastion's event of this number; one that is there already is left out together with its event, and one that is not the next is refused.
     BastionEvent {
         /// The bastion.
@@ -379,7 +385,8 @@ pub struct Row {
 /// What the CA remembers, and the log.
 pub trait Store: Send + Sync {
     /// Makes `change` and appends `event`, both or neither, and answers when they are on disk. [`Change::BastionEvent`] that was there already, and
-    /// [`Change::NoteHostReport`], [`Change::NoteBastionReport`] and [`Change::NoteDevice`] that tell nothing new, answer with the log's head.
+    /// [`Change::NoteHostReport`], [`Change::NoteBastionReport`], [`Change::NoteDevice`], [`Change::KeepSource`] and [`Change::FailSource`] that tell nothing
+    /// new, answer with the log's head.
     fn commit(&self, change: Change, event: AuditEvent) -> Answer<'_, Position>;
 
     /// The person that a key is enrolled for, disabled or not.
@@ -459,6 +466,9 @@ pub trait Store: Send + Sync {
 
     /// When the last certificate of an authority ends, in Unix seconds; 0 if none is remembered. Inner host certificates and bastions' are not.
     fn last_end(&self, purpose: Purpose) -> Answer<'_, u64>;
+
+    /// The inventory's sources that were ever read, by name.
+    fn inventory_sources(&self) -> Answer<'_, Vec<SourceRecord>>;
 
     /// The number of the last event of this bastion; 0 if there is none.
     fn last_bastion_event<'a>(&'a self, bastion: &'a BastionName) -> Answer<'a, u64>;

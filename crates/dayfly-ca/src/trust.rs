@@ -13,6 +13,7 @@ use dayfly_core::{
     target::{Inventory, Target},
 };
 use ssh_key::{PublicKey, public::KeyData};
+use std::collections::BTreeMap;
 
 /// The keys of an authority that are trusted, one OpenSSH line each that names the purpose. The one that signs stands first.
 pub async fn ca_keys(authority: &Authority, purpose: Purpose) -> Result<Vec<String>, Failure> {
@@ -62,11 +63,17 @@ pub async fn known_hosts_lines(authority: &Authority) -> Result<Vec<String>, Fai
 /// The targets as they are recognised now: whose host CA is this one, whatever key of it the configuration names, is recognised by all that it has now.
 pub async fn targets(authority: &Authority, inventory: &Inventory, is_wanted: impl Fn(&Target) -> bool) -> Result<Vec<Target>, Failure> {
     let (own, lines) = (authority.keyring.of(Purpose::Host).ever(), ca_keys(authority, Purpose::Host).await?);
+    // Many targets share few authorities: each line is read once.
+    let mut known: BTreeMap<&str, bool> = BTreeMap::new();
+    for line in inventory.iter().flat_map(|target| &target.host_ca) {
+        known.entry(line).or_insert_with(|| is_one_of(line, &own));
+    }
+    let is_own = |line: &str| known.get(line).copied().unwrap_or(false);
     let current = |target: &Target| {
         // What it narrows is told with each session.
         let mut target = Target { session: None, ..target.clone() };
-        if is_recognised_by(&target, &own) {
-            target.host_ca.retain(|line| !is_one_of(line, &own));
+        if target.host_ca.iter().any(|line| is_own(line)) {
+            target.host_ca.retain(|line| !is_own(line));
             target.host_ca.extend(lines.iter().cloned());
         }
         target

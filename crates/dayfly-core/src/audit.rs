@@ -100,6 +100,12 @@ events! {
     SignInRefused = "signin.refused";
     /// A sign-in was ended by whom it belongs to.
     SignInEnded = "signin.ended";
+    /// A source of the inventory lists other targets than before, or answers again.
+    InventoryRefreshed = "inventory.refreshed";
+    /// A source of the inventory gave no answer that can be used. What it said last stays in force.
+    InventoryFailed = "inventory.failed";
+    /// A target showed a host key or certificate that is not its own by the inventory.
+    TargetHostKeyRefused = "target.host_key_refused";
     /// Somebody's request could not be authenticated.
     RequestRefused = "request.refused";
     /// A user certificate is about to be signed.

@@ -1,4 +1,4 @@
-//! Names: of people, machines, groups, roles, targets, accounts, bastions, hosts, networks, devices and security keys.
+//! Names: of people, machines, groups, roles, targets, accounts, bastions, hosts, networks, inventory sources, devices and security keys.
 //!
 //! One grammar for all of them, `[a-z0-9][a-z0-9._-]*`, at most [`MAX_LENGTH`] characters and without `..`. It leaves no room for what broke
 //! others: a comma or wildcard that matches two names, a leading `-` that becomes an option, a quote, a path or a control character.
@@ -108,6 +108,8 @@ names! {
     TargetName = "target";
     /// The name of a group of targets.
     TargetGroupName = "target group";
+    /// The name of what lists targets beside the configuration.
+    SourceName = "source";
     /// What a request may name: a target or a target group. The two share one name space.
     ScopeName = "target or target group";
     /// A login name on a target.

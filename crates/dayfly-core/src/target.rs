@@ -9,6 +9,8 @@ use std::{
     net::IpAddr,
 };
 
+mod beside;
+
 /// The target group that every target is in. It is implied and cannot be written.
 pub const ALL: &str = "all";
 
@@ -116,6 +118,26 @@ pub enum InventoryError {
         /// `address:port`, canonical.
         address: String,
     },
+    /// One host from two places.
+    #[error("{first} and {second} are one host, by {mark}, from two places: list it in one of them")]
+    OneHostTwice {
+        /// The target that is there already.
+        first: TargetName,
+        /// The one that was to come beside it.
+        second: TargetName,
+        /// The address or host key that they share.
+        mark: String,
+    },
+    /// One host key in two modes.
+    #[error("{first} and {second} have the same host key {key} in different modes: nothing recorded may be reachable unrecorded")]
+    SameKeyTwoModes {
+        /// The first target.
+        first: TargetName,
+        /// The second.
+        second: TargetName,
+        /// `SHA256:…`.
+        key: String,
+    },
     /// Nothing to recognise it by.
     #[error("target {0} has neither host_keys nor host_ca: add one, since a host is never trusted on first use")]
     NoHostKey(TargetName),
@@ -142,6 +164,9 @@ pub enum InventoryError {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Inventory {
     targets: BTreeMap<TargetName, Target>,
+    /// Who is in each group, so that a question about one group looks at no other target.
+    #[serde(skip)]
+    groups: BTreeMap<TargetGroupName, BTreeSet<TargetName>>,
 }
 
 impl Inventory {
@@ -157,7 +182,7 @@ impl Inventory {
         }
         errors.extend(name_clashes(&targets));
         errors.extend(mode_clashes(&targets));
-        if errors.is_empty() { Ok(Self { targets }) } else { Err(errors) }
+        if errors.is_empty() { Ok(Self { groups: members(&targets), targets }) } else { Err(errors) }
     }
 
     /// The target of exactly this name.
@@ -171,14 +196,26 @@ impl Inventory {
     }
 
     /// The targets that `scope` names: one, or a group's members.
-    pub fn within<'a>(&'a self, scope: &'a ScopeName) -> impl Iterator<Item = &'a Target> {
-        self.iter().filter(move |target| target.is_within(scope))
+    pub fn within<'a>(&'a self, scope: &ScopeName) -> impl Iterator<Item = &'a Target> + use<'a> {
+        let all = (scope.as_str() == ALL).then(|| self.iter()).into_iter().flatten();
+        let members = self.groups.get(scope.as_str()).into_iter().flatten().filter_map(|name| self.targets.get(name));
+        all.chain(self.get(scope.as_str())).chain(members)
     }
 
     /// Whether `scope` is a target group with members.
     pub fn is_group(&self, scope: &ScopeName) -> bool {
         self.get(scope.as_str()).is_none() && self.within(scope).next().is_some()
     }
+}
+
+fn members(targets: &BTreeMap<TargetName, Target>) -> BTreeMap<TargetGroupName, BTreeSet<TargetName>> {
+    let mut groups: BTreeMap<TargetGroupName, BTreeSet<TargetName>> = BTreeMap::new();
+    for target in targets.values() {
+        for group in &target.groups {
+            groups.entry(group.clone()).or_default().insert(target.name.clone());
+        }
+    }
+    groups
 }
 
 fn entry_errors(target: &Target) -> Vec<InventoryError> {

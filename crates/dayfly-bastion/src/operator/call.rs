@@ -2,7 +2,7 @@
 
 use super::{
     Request,
-    protocol::{Answer, SessionList},
+    protocol::{Answer, SessionList, TargetList},
     socket_path,
 };
 use std::{
@@ -41,7 +41,15 @@ pub enum CallError {
 pub fn sessions(state: &Path) -> Result<SessionList, CallError> {
     match ask(state, &Request::Sessions)?.0 {
         Answer::Sessions(list) => Ok(list),
-        Answer::Done | Answer::Refused(_) => Err(CallError::BrokenOff(io::ErrorKind::InvalidData.into())),
+        Answer::Targets(_) | Answer::Done | Answer::Refused(_) => Err(CallError::BrokenOff(io::ErrorKind::InvalidData.into())),
+    }
+}
+
+/// How the targets of the bastion are whose state directory this is.
+pub fn targets(state: &Path) -> Result<TargetList, CallError> {
+    match ask(state, &Request::Targets)?.0 {
+        Answer::Targets(list) => Ok(list),
+        Answer::Sessions(_) | Answer::Done | Answer::Refused(_) => Err(CallError::BrokenOff(io::ErrorKind::InvalidData.into())),
     }
 }
 

@@ -1,13 +1,13 @@
 //! Answers one operator.
 
-use super::protocol::{Answer, LONGEST_LINE, Listed, Request, SessionList};
+use super::protocol::{Answer, LONGEST_LINE, Listed, ListedTarget, Request, SessionList, TargetList};
 use crate::{
     bastion::Bastion,
     live::{LiveSession, Order, OrderedBy},
 };
 use dayfly_core::{
     audit::{Event, Outcome},
-    target::Mode,
+    target::{Mode, Target},
 };
 use std::{io, sync::Arc, time::Duration};
 use tokio::{
@@ -41,6 +41,7 @@ pub(super) async fn serve(bastion: &Bastion, socket: UnixStream, uid: u32) -> io
             let sessions = bastion.live.sessions().iter().map(|session| listed(session)).collect();
             say(&mut writer, &Answer::Sessions(SessionList { sessions })).await
         }
+        Request::Targets => say(&mut writer, &Answer::Targets(targets(bastion))).await,
         Request::End { session, message } => say(&mut writer, &end(bastion, session, message, uid)).await,
         Request::Watch { session } => {
             let (answer, session) = match watchable(bastion, session) {
@@ -70,6 +71,18 @@ pub(super) async fn serve(bastion: &Bastion, socket: UnixStream, uid: u32) -> io
             }
         }
     }
+}
+
+fn targets(bastion: &Bastion) -> TargetList {
+    let snapshot = bastion.snapshot();
+    let listed = |target: &Target| ListedTarget {
+        name: target.name.clone(),
+        address: target.address.clone(),
+        port: target.port,
+        mode: target.mode,
+        last: bastion.targets.last(&target.name),
+    };
+    TargetList { targets: snapshot.inventory().iter().map(listed).collect() }
 }
 
 fn listed(session: &LiveSession) -> Listed {

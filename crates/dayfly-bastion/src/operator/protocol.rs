@@ -1,5 +1,6 @@
 //! A request is a line of JSON, and so is its answer. What somebody watches follows as it is, after the answer.
 
+use crate::targets::Dial;
 use dayfly_core::{
     identity::Subject,
     name::{RoleName, TargetName},
@@ -19,6 +20,8 @@ pub(super) const LONGEST_LINE: u64 = 64 * 1024;
 pub enum Request {
     /// Which sessions there are.
     Sessions,
+    /// How the targets are.
+    Targets,
     /// That one ends.
     End {
         /// Which.
@@ -39,6 +42,8 @@ pub enum Request {
 pub(super) enum Answer {
     /// Those that there are.
     Sessions(SessionList),
+    /// How they are.
+    Targets(TargetList),
     /// It is being done.
     Done,
     /// It is not, for this reason.
@@ -50,6 +55,29 @@ pub(super) enum Answer {
 pub struct SessionList {
     /// Each of them.
     pub sessions: Vec<Listed>,
+}
+
+/// The targets that the bastion may serve, by name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetList {
+    /// Each of them.
+    pub targets: Vec<ListedTarget>,
+}
+
+/// One target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListedTarget {
+    /// Its name.
+    pub name: TargetName,
+    /// Where it is dialled.
+    pub address: String,
+    /// Its SSH port.
+    pub port: u16,
+    /// `record` or `passthrough`.
+    pub mode: Mode,
+    /// How it was when it was last dialled; nothing if it was not since the bastion started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<Dial>,
 }
 
 /// One session.

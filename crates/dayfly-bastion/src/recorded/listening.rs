@@ -76,10 +76,8 @@ async fn begin(caller: Caller, wanted: ListenAddress) -> Result<Listener, Refusa
     let (session, seat) = connection.permit(caller.admit(&wanted, None), &caller.person).await?;
     let report = Report::default();
     let recording = evidence::begin(&connection, &session, &seat, &report).await?;
-    let began = Instant::now();
     match ask_target(&connection, &session, &recording, &wanted).await {
         Ok(target) => {
-            connection.bastion.metrics.target_login(session.permit().mode, began.elapsed(), true);
             let (held, released) = oneshot::channel();
             let listener = Listener { at: target.at.clone(), _held: held };
             let listening =
@@ -109,7 +107,9 @@ async fn ask_target(
 ) -> Result<TargetListener, Refusal> {
     let certificate = session.certificate();
     session.permit().rules.allows_listen(wanted, certificate.extensions(), certificate.force_command())?;
-    let target = upstream::listen(session, connection.bastion.snapshot()).await?;
+    let began = Instant::now();
+    let dialled = upstream::listen(session, connection.bastion.snapshot()).await;
+    let target = connection.bastion.dialled(session, began.elapsed(), dialled)?;
     match recording.listening(&target.at).await {
         Ok(()) => Ok(target),
         Err(failure) => {

@@ -56,6 +56,7 @@ fn target(number: usize, address: SocketAddr, key: &PrivateKey) -> Target {
         host_ca: Vec::new(),
         mode: Mode::Record,
         literal_principals: Default::default(),
+        session: None,
     }
 }
 

@@ -8,6 +8,7 @@ use dayfly_core::{
     target::Target,
 };
 use russh::keys::PublicKeyOrCertificate;
+use serde::{Deserialize, Serialize};
 use ssh_key::{Algorithm, PublicKey, public::KeyData};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -18,7 +19,16 @@ pub(super) struct HostKeyCheck {
     authorities: Vec<KeyData>,
     pinned: Vec<KeyData>,
     snapshot: Arc<Snapshot>,
-    refusal: Arc<Mutex<Option<Refusal>>>,
+    refused: Arc<Mutex<Option<(Refusal, HostKeySeen)>>>,
+}
+
+/// What a target should have shown, and what it did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostKeySeen {
+    /// `SHA256:…` of each of its own host keys, and `a certificate by SHA256:…` for each authority that may certify it.
+    pub expected: Vec<String>,
+    /// `SHA256:…` of the key that it showed, and by whom that was certified if it was.
+    pub seen: String,
 }
 
 impl HostKeyCheck {
@@ -39,7 +49,7 @@ impl HostKeyCheck {
             authorities: target.host_ca.iter().map(read).collect::<Result<_, Refusal>>()?,
             pinned: target.host_keys.iter().map(read).collect::<Result<_, Refusal>>()?,
             snapshot,
-            refusal: Arc::default(),
+            refused: Arc::default(),
         })
     }
 
@@ -68,13 +78,19 @@ impl HostKeyCheck {
             format!("what answers at the address of {} does not prove to be it: {}", self.name, refusal.message),
             "tell whoever runs the target; it may have been rebuilt, or somebody stands in its place",
         );
-        *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some(refusal);
+        let seen = HostKeySeen { expected: self.expected(), seen: described(shown) };
+        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some((refusal, seen));
         false
     }
 
-    /// Why what was shown was not accepted, if it was not.
-    pub(super) fn refusal(&self) -> Option<Refusal> {
-        self.refusal.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Why what was shown was not accepted, and what it was, if it was not.
+    pub(super) fn refused(&self) -> Option<(Refusal, HostKeySeen)> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn expected(&self) -> Vec<String> {
+        let certified = self.authorities.iter().map(|key| format!("a certificate by {}", signature::fingerprint(key)));
+        self.pinned.iter().map(signature::fingerprint).chain(certified).collect()
     }
 
     fn accept_pinned(&self, key: &PublicKey) -> Result<(), Refusal> {
@@ -87,6 +103,16 @@ impl HostKeyCheck {
         }
         let shown = signature::fingerprint(key.key_data());
         Err(Refusal::new(Reason::HostKeyMismatch, format!("it shows the key {shown}, which is not its own"), ""))
+    }
+}
+
+fn described(shown: &PublicKeyOrCertificate) -> String {
+    match shown {
+        PublicKeyOrCertificate::Certificate(certificate) => {
+            let (key, by) = (signature::fingerprint(certificate.public_key()), signature::fingerprint(certificate.signature_key()));
+            format!("{key}, certified by {by}")
+        }
+        PublicKeyOrCertificate::PublicKey { key, .. } => signature::fingerprint(key.key_data()),
     }
 }
 

@@ -1,7 +1,10 @@
 //! Has a target listen for the client (RFC 4254 section 7.1).
 
-use super::{Greeted, LoggedIn, Opening, greet, in_time, unavailable};
-use crate::authority::{PermittedSession, Snapshot};
+use super::{DialFailure, Greeted, LoggedIn, Opening, greet, in_time};
+use crate::{
+    authority::{PermittedSession, Snapshot},
+    targets::DialOutcome,
+};
 use dayfly_core::{
     forward::ListenAddress,
     reason::{Reason, Refusal},
@@ -22,10 +25,10 @@ pub struct TargetListener {
 }
 
 /// Logs in to the permitted target and asks it to listen where the session says.
-pub async fn listen(session: &PermittedSession, snapshot: Arc<Snapshot>) -> Result<TargetListener, Refusal> {
+pub async fn listen(session: &PermittedSession, snapshot: Arc<Snapshot>) -> Result<TargetListener, DialFailure> {
     let target = session.target();
     let Some(wanted) = session.ask().listen.as_ref().map(|listening| &listening.at) else {
-        return Err(unavailable(target, "the session listens nowhere"));
+        return Err(DialFailure::unavailable(DialOutcome::Failed, target, "the session listens nowhere"));
     };
     in_time(session, async {
         let Greeted { login, openings, .. } = greet(session, snapshot).await?;
@@ -34,17 +37,16 @@ pub async fn listen(session: &PermittedSession, snapshot: Arc<Snapshot>) -> Resu
         let answer = login.handle.tcpip_forward(wanted.host(), wanted.port().into()).await;
         let chosen = answer.map_err(|error| {
             tracing::info!(target = %target.name, %wanted, %error, "a target does not listen");
-            Refusal::new(
-                Reason::TargetUnavailable,
-                format!("{} does not listen at {wanted}", target.name),
-                format!("check that the port is free there, and what the sshd of {} forwards", target.name),
-            )
+            // Where it would not listen is no fault of the target's.
+            let remedy = format!("check that the port is free there, and what the sshd of {} forwards", target.name);
+            let refusal = Refusal::new(Reason::TargetUnavailable, format!("{} does not listen at {wanted}", target.name), remedy);
+            DialFailure::new(DialOutcome::Reachable, refusal)
         })?;
         let port = match wanted.port() {
             0 => u16::try_from(chosen)
                 .ok()
                 .filter(|port| *port > 0)
-                .ok_or_else(|| unavailable(target, "it names no port that it listens at"))?,
+                .ok_or_else(|| DialFailure::unavailable(DialOutcome::Failed, target, "it names no port that it listens at"))?,
             port => port,
         };
         Ok(TargetListener { at: wanted.at_port(port), openings, login })

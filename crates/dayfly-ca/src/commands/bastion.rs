@@ -1,10 +1,7 @@
 //! `dayfly-ca bastion`: enrol and list bastions.
 
 use super::{enrolled_key, event, list, open_store, wait};
-use crate::{
-    config::RuleBook,
-    store::{self, Change, Store},
-};
+use crate::store::{self, Change, Store};
 use anyhow::{bail, ensure};
 use clap::{Args, Subcommand};
 use dayfly_core::{
@@ -71,7 +68,7 @@ impl Bastion {
 
 impl Add {
     fn run(&self, config: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
-        let rules = RuleBook::load(config)?;
+        let rules = crate::commands::rules(config)?;
         for scope in &self.targets {
             let is_known = scope.as_str() == ALL || rules.inventory.within(scope).next().is_some();
             ensure!(is_known, "there is no target and no target group {scope}: correct the name, or add it to {}", config.display());

@@ -1,9 +1,11 @@
 //! `dayfly-ca check`: everything that a start would stumble over, told at once.
 
+mod sources;
+
 use crate::{
     assemble::client_secret,
     ceremony::verifier::Verifier,
-    config::{self, FederationSettings, RuleBook, settings::Settings},
+    config::{self, FederationSettings, RuleBook, SourceSettings, settings::Settings},
     federation::read_keys,
     mistake::{Mistake, Mistakes},
     serve::tls,
@@ -32,6 +34,9 @@ pub struct Check {
     /// Print JSON: an object with the arrays `mistakes` and `warnings`
     #[arg(long)]
     json: bool,
+    /// Count warnings as mistakes: what keeps the CA from nothing, such as what a source of the inventory says, and should be corrected all the same
+    #[arg(long)]
+    strict: bool,
 }
 
 /// What `--json` prints.
@@ -43,7 +48,10 @@ struct Report<'a> {
 
 impl Check {
     pub(super) fn run(&self, config: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
-        let (mistakes, warnings) = find_mistakes(config)?;
+        let (mut mistakes, mut warnings) = find_mistakes(config)?;
+        if self.strict {
+            mistakes.0.append(&mut warnings);
+        }
         if self.json {
             writeln!(out, "{}", serde_json::to_string_pretty(&Report { mistakes: &mistakes, warnings: &warnings })?)?;
         } else {
@@ -61,13 +69,14 @@ impl Check {
 
 /// What is wrong, and what is worth a look.
 fn find_mistakes(config: &Path) -> anyhow::Result<(Mistakes, Vec<Mistake>)> {
-    let config::Examined { settings, rules, mut mistakes } = config::examine(config);
+    let config::Examined { settings, rules, sources, mut mistakes } = config::examine(config);
     let mut warnings = Vec::new();
     if let Some(settings) = settings {
         mistakes.keep(tls::acceptor(&settings.tls));
         warnings = check_issuers(&settings, config, &mut mistakes);
         warnings.extend(no_passkeys(&settings, config));
-        super::wait(check_store(&settings, rules.as_ref(), config, &mut mistakes))?;
+        let checked = Checked { settings: &settings, sources: &sources, config };
+        super::wait(check_store(checked, rules, &mut mistakes, &mut warnings))?;
     }
     Ok((mistakes, warnings))
 }
@@ -102,7 +111,16 @@ fn check_keys(settings: &Settings, rotations: &[RotationRecord], mistakes: &mut 
     mistakes.keep(Keyring::load(&settings.keys, &Secrets::of_this_process(), rotations));
 }
 
-async fn check_store(settings: &Settings, rules: Option<&RuleBook>, config: &Path, mistakes: &mut Mistakes) {
+/// What the store is held against.
+#[derive(Clone, Copy)]
+struct Checked<'a> {
+    settings: &'a Settings,
+    sources: &'a [SourceSettings],
+    config: &'a Path,
+}
+
+async fn check_store(checked: Checked<'_>, rules: Option<RuleBook>, mistakes: &mut Mistakes, warnings: &mut Vec<Mistake>) {
+    let Checked { settings, config, .. } = checked;
     let mistake =
         |error: StoreError| Mistake::new(&settings.store, error.to_string(), "correct that, or make a store with `dayfly-ca init`");
     let Some(store) = mistakes.keep(SqliteStore::open(&settings.store).map_err(mistake)) else {
@@ -111,16 +129,29 @@ async fn check_store(settings: &Settings, rules: Option<&RuleBook>, config: &Pat
     };
     check_keys(settings, &mistakes.keep(store.rotations().await.map_err(mistake)).unwrap_or_default(), mistakes);
     mistakes.keep(check_log(&store, &settings.store).await);
-    if let (Some(rules), Some(hosts)) = (rules, mistakes.keep(store.hosts().await.map_err(mistake))) {
+    let rules = match rules {
+        Some(rules) if !checked.sources.is_empty() => {
+            let with_sources = sources::check(config, checked.sources, &store, &rules).await;
+            mistakes.keep(with_sources.map_err(mistake)).map(|(rules, found)| {
+                warnings.extend(found);
+                rules
+            })
+        }
+        rules => rules,
+    };
+    let Some(rules) = rules.as_ref() else { return };
+    let (hosts, bastions) = (mistakes.keep(store.hosts().await.map_err(mistake)), mistakes.keep(store.bastions().await.map_err(mistake)));
+    // What is away today, a source may list tomorrow.
+    let found = if checked.sources.is_empty() { &mut mistakes.0 } else { warnings };
+    if let Some(hosts) = hosts {
         let current = hosts.iter().filter(|host| !host.disabled);
-        mistakes.0.extend(current.flat_map(|host| host_mistakes(host, rules)).map(|(cause, remedy)| Mistake::new(config, cause, remedy)));
+        found.extend(current.flat_map(|host| host_mistakes(host, rules)).map(|(cause, remedy)| Mistake::new(config, cause, remedy)));
     }
-    let (Some(rules), Some(bastions)) = (rules, mistakes.keep(store.bastions().await.map_err(mistake))) else { return };
-    for bastion in bastions.iter().filter(|bastion| !bastion.disabled) {
+    for bastion in bastions.iter().flatten().filter(|bastion| !bastion.disabled) {
         let is_unknown = |scope: &&ScopeName| scope.as_str() != ALL && rules.inventory.within(scope).next().is_none();
         for scope in bastion.targets.iter().filter(is_unknown) {
             let cause = format!("bastion {} may serve {scope}, which is neither a target nor a target group", bastion.name);
-            mistakes.0.push(Mistake::new(config, cause, "add the target again, or enrol the bastion anew under another name"));
+            found.push(Mistake::new(config, cause, "add the target again, or enrol the bastion anew under another name"));
         }
     }
 }

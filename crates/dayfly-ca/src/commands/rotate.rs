@@ -256,7 +256,7 @@ fn check_names(config: &Path, names: &BTreeSet<String>) -> anyhow::Result<()> {
     if names.is_empty() {
         return Ok(());
     }
-    let book = config::RuleBook::load(config)?;
+    let book = crate::commands::rules(config)?;
     let bastions = wait(open_store(config)?.bastions())??;
     let known: BTreeSet<String> = bastions
         .iter()

@@ -1,9 +1,9 @@
-//! `[[target]]`, `[[role]]`, `[[device_rule]]`, `[networks]`, `[geo]` and the policy directory → a checked [`RuleBook`].
+//! `[[target]]`, `[[inventory]]`, `[[role]]`, `[[device_rule]]`, `[networks]`, `[geo]` and the policy directory → a checked [`RuleBook`].
 
 use super::{
-    RuleBook, devices,
+    RuleBook, SourceSettings, devices,
     document::{Document, Placed, take_tables},
-    surroundings,
+    inventory, surroundings,
 };
 use crate::mistake::{Mistake, Mistakes};
 use dayfly_core::{
@@ -15,25 +15,31 @@ use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use toml::{Spanned, de::DeTable};
 
-/// Reads the rules from the whole table. What refers to something that is wrong itself is not looked at: it would only add noise.
-pub(super) fn read<'t>(document: &Document, top: &Spanned<DeTable<'t>>, mistakes: &mut Mistakes) -> Option<RuleBook> {
+/// The rules, and the places where further targets are listed.
+pub(super) type Read = (RuleBook, Vec<SourceSettings>);
+
+/// Reads the rules from the whole table. What refers to something that is wrong itself is not looked at: it would only add noise. Where targets are listed
+/// elsewhere, what roles and policies name may be there.
+pub(super) fn read<'t>(document: &Document, top: &Spanned<DeTable<'t>>, mistakes: &mut Mistakes) -> Option<Read> {
     let targets = entries(document, top, "target", &["name", "address", "mode"], mistakes);
     let roles = entries(document, top, "role", &["name", "principals", "targets"], mistakes);
     let policy = directory(document, top, mistakes).and_then(|directory| mistakes.keep(parse_policies(&directory)));
     let networks = surroundings::networks(document, top.clone(), mistakes);
     let geography = surroundings::geography(document, top.clone(), mistakes);
-    let inventory = targets.and_then(|targets| mistakes.keep(check_targets(document, targets)))?;
-    let roles = roles.and_then(|roles| mistakes.keep(check_roles(document, roles, &inventory)))?;
+    let sources = entries(document, top, "inventory", &["name"], mistakes);
+    let sources = sources.and_then(|sources| mistakes.keep(inventory::check(document, sources)))?;
+    let inventory = targets.and_then(|targets| mistakes.keep(check_targets(document, &targets)))?;
+    let roles = roles.and_then(|roles| mistakes.keep(check_roles(document, &roles, &inventory, sources.is_empty())))?;
     let (policy, networks, geography) = (policy?, networks?, geography?);
     let device_rules = entries(document, top, "device_rule", &["groups"], mistakes)?;
     let device_rules = mistakes.keep(devices::check(document, device_rules, &networks))?;
-    let unknown = policy.unknown_names(&roles, &inventory, &networks);
+    let unknown = policy.unknown_names(&roles, sources.is_empty().then_some(&inventory), &networks);
     mistakes.0.extend(unknown.into_iter().map(Mistake::from));
-    Some(RuleBook { roles, inventory, policy, networks, geography, device_rules })
+    Some((RuleBook { roles, inventory, policy, networks, geography, device_rules }, sources))
 }
 
 /// All tables of one name; `None` if one of them cannot be read.
-fn entries<'t, T: Deserialize<'t>>(
+pub(super) fn entries<'t, T: Deserialize<'t>>(
     document: &Document,
     top: &Spanned<DeTable<'t>>,
     name: &str,
@@ -45,9 +51,9 @@ fn entries<'t, T: Deserialize<'t>>(
     read.into_iter().collect()
 }
 
-fn check_targets(document: &Document, targets: Vec<Placed<Target>>) -> Result<Inventory, Mistakes> {
+pub(super) fn check_targets(document: &Document, targets: &[Placed<Target>]) -> Result<Inventory, Mistakes> {
     Inventory::new(targets.iter().map(|target| target.value.clone())).map_err(|errors| {
-        let mistakes = errors.iter().map(|error| document.mistake(None, &error.to_string()).at(line_of_target(error, &targets)));
+        let mistakes = errors.iter().map(|error| document.mistake(None, &error.to_string()).at(line_of_target(error, targets)));
         Mistakes(mistakes.collect())
     })
 }
@@ -62,7 +68,8 @@ fn line_of_target(error: &InventoryError, targets: &[Placed<Target>]) -> usize {
             ALL => (ALL, "name"),
             other => (other, "groups"),
         },
-        InventoryError::SameAddressTwoModes { second, .. } => (second.as_str(), "address"),
+        InventoryError::SameAddressTwoModes { second, .. } | InventoryError::OneHostTwice { second, .. } => (second.as_str(), "address"),
+        InventoryError::SameKeyTwoModes { second, .. } => (second.as_str(), "host_keys"),
         InventoryError::BadKey { target, key } => {
             let is_host_ca = |one: &&Placed<Target>| one.value.name == *target && one.value.host_ca.iter().any(|ca| ca.starts_with(key));
             (target.as_str(), if targets.iter().any(|one| is_host_ca(&one)) { "host_ca" } else { "host_keys" })
@@ -73,8 +80,9 @@ fn line_of_target(error: &InventoryError, targets: &[Placed<Target>]) -> usize {
     targets.iter().rfind(|target| target.value.name.as_str() == name).map_or(1, |target| target.line_of(key))
 }
 
-fn check_roles(document: &Document, roles: Vec<Placed<Role>>, inventory: &Inventory) -> Result<Roles, Mistakes> {
-    Roles::new(roles.iter().map(|role| role.value.clone()), inventory).map_err(|errors| {
+fn check_roles(document: &Document, roles: &[Placed<Role>], inventory: &Inventory, is_complete: bool) -> Result<Roles, Mistakes> {
+    let check = if is_complete { Roles::new } else { Roles::expecting_targets };
+    check(roles.iter().map(|role| role.value.clone()).collect::<Vec<_>>(), inventory).map_err(|errors| {
         let line = |error: &RoleError| {
             let key = match error {
                 RoleError::DuplicateName(_) => "name",

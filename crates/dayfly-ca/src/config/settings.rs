@@ -16,8 +16,22 @@ use std::{
 use toml::de::DeTable;
 
 /// The tables of `ca.toml`, beside the keys of [`Top`].
-const TABLES: [&str; 13] =
-    ["tls", "keys", "proxies", "limits", "hosts", "rotation", "sign_in", "federation", "networks", "geo", "role", "target", "device_rule"];
+const TABLES: [&str; 14] = [
+    "tls",
+    "keys",
+    "proxies",
+    "limits",
+    "hosts",
+    "rotation",
+    "sign_in",
+    "federation",
+    "networks",
+    "geo",
+    "role",
+    "target",
+    "inventory",
+    "device_rule",
+];
 
 /// Everything but the rules.
 #[derive(Debug, Clone)]

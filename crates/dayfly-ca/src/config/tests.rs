@@ -51,7 +51,7 @@ fn the_example_is_a_good_configuration_beside_the_policies_that_it_is_shipped_wi
     assert_eq!(config.rules.policy.ids().count(), 0);
 
     fs::write(directory.path().join("policy/default.cedar"), examples).unwrap();
-    let rules = RuleBook::load(&path).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    let rules = RuleBook::load(&path).unwrap_or_else(|mistakes| panic!("{mistakes}")).0;
     assert!(rules.policy.ids().count() >= 4);
 }
 
@@ -287,7 +287,7 @@ fn the_store_is_found_whatever_is_wrong_elsewhere() {
 fn networks_are_named_and_hold_addresses() {
     let book = |text: &str| {
         let (_directory, path) = written(&example_with("[networks]\n", &format!("[networks]\n{text}\n")), &[PERMITS_NOTHING]);
-        RuleBook::load(&path).unwrap_or_else(|mistakes| panic!("{mistakes}"))
+        RuleBook::load(&path).unwrap_or_else(|mistakes| panic!("{mistakes}")).0
     };
     let context = book("home = [\"198.51.100.7\"]").context(OffsetDateTime::UNIX_EPOCH, "198.51.100.7".parse().unwrap());
     assert_eq!(context.networks.iter().map(ToString::to_string).collect::<Vec<_>>(), ["home"]);
@@ -323,7 +323,7 @@ fn databases_tell_where_an_address_is_and_a_broken_one_is_a_mistake() {
     let country = |book: &RuleBook| book.context(OffsetDateTime::UNIX_EPOCH, "192.0.2.7".parse().unwrap()).country;
 
     fs::copy(&database, &here).unwrap();
-    assert_eq!(country(&RuleBook::load(&path).unwrap()).unwrap().as_str(), "DE");
+    assert_eq!(country(&RuleBook::load(&path).unwrap().0).unwrap().as_str(), "DE");
 
     fs::write(&here, "nonsense").unwrap();
     let mistakes = Config::load(&path).unwrap_err();
@@ -395,4 +395,52 @@ fn row_15_and_16_what_no_provider_workload_or_device_rule_may_be() {
         "\n[[sign_in.provider]]\nname = \"corp\"\nissuer = \"https://x.example\"\nclient_id = \"x\"\n[[sign_in.provider]]\n",
     );
     assert!(mistakes(&twice, &[PERMITS_NOTHING])[0].contains("two providers have this name"));
+}
+
+#[test]
+fn the_example_shows_both_kinds_of_source_and_every_key_of_them() {
+    let (directory, path) = written(&example_with_sign_in(), &[PERMITS_NOTHING]);
+    let config = Config::load(&path).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    let [fleet, cloud] = config.sources.as_slice() else { panic!("{:?}", config.sources) };
+    assert_eq!(fleet.place, Place::Directory(directory.path().join("targets.d")));
+    let arguments = ["--zone", "eu"].map(str::to_owned).to_vec();
+    assert_eq!(cloud.place, Place::Command("/usr/local/bin/cloud-inventory".into(), arguments));
+    // What is left out is what the example shows, but for what a source may say.
+    let defaults = SourceSettings { name: fleet.name.clone(), place: fleet.place.clone(), permits: fleet.permits.clone(), ..cloud.clone() };
+    assert_eq!((&defaults, &cloud.permits), (fleet, &Permits::default()));
+    let shown: toml::Table = toml::from_str(&example_with_sign_in()).unwrap();
+    assert_eq!(shown["inventory"][0].as_table().unwrap().len(), 9);
+}
+
+#[test]
+fn what_no_source_may_be() {
+    let in_command = "command = [\"/usr/local/bin/cloud-inventory\", \"--zone\", \"eu\"]";
+    for (old, new, says) in [
+        (in_command, "", "exactly one of directory and command"),
+        (in_command, "command = [\"x\"]\ndirectory = \"y\"", "exactly one of directory and command"),
+        (in_command, "command = [\"cloud-inventory\"]", "whole path"),
+        (in_command, "command = []", "whole path"),
+        (in_command, "command = \"/bin/cloud inventory\"", "sequence"),
+        ("name = \"cloud\"", "name = \"fleet\"", "defined twice"),
+        ("name = \"cloud\"", "", "has no `name`"),
+        ("refresh = \"5m\"", "refresh = \"100ms\"", "out of bounds"),
+        ("timeout = \"30s\"", "timeout = \"1h\"", "out of bounds"),
+        ("max_bytes = 16777216", "max_bytes = 0", "out of bounds"),
+        ("groups = [\"fleet\"]", "groups = [\"all\"]", "every target is in the group"),
+        ("may_passthrough = false", "may_record = false", "unknown key `may_record`"),
+    ] {
+        let example = example_with_sign_in();
+        assert_eq!(example.matches(old).count(), 1, "{old}");
+        let found = mistakes(&example.replace(old, new), &[PERMITS_NOTHING]);
+        assert!(found.len() == 1 && found[0].contains(says) && found[0].starts_with("ca.toml:"), "{new}: {found:?}");
+    }
+}
+
+#[test]
+fn where_targets_come_and_go_what_roles_and_policies_name_may_be_away() {
+    let policy = "@id(\"a\")\npermit(principal, action == Action::\"review\", resource in TargetGroup::\"absent\");";
+    let config = example_with("targets = [\"db\"]", "targets = [\"absent\"]");
+    assert_eq!(mistakes(&config, &[("a.cedar", policy)]).len(), 1, "without a source the role is told first");
+    let (_directory, path) = written(&format!("{config}\n[[inventory]]\nname = \"x\"\ndirectory = \"x\"\n"), &[("a.cedar", policy)]);
+    assert!(Config::load(&path).is_ok());
 }

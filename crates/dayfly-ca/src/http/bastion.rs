@@ -35,8 +35,10 @@ pub(super) async fn inventory(
     headers: HeaderMap,
 ) -> Result<Response, HttpProblem> {
     let inventory = bastion_inventory::inventory(&service.authority, &bastion.bastion).await?;
-    let body = serde_json::to_vec(&inventory).map_err(|error| Failure::Internal(error.to_string()))?;
-    Ok(etag::tagged(&headers, &hex(&Sha256::digest(&body)), "application/json", body))
+    // Thousands of targets take a while to write, so that is done beside the other requests.
+    let written = tokio::task::spawn_blocking(move || serde_json::to_vec(&inventory).map(|body| (hex(&Sha256::digest(&body)), body)));
+    let (digest, body) = written.await.map_err(Failure::from)?.map_err(|error| Failure::Internal(error.to_string()))?;
+    Ok(etag::tagged(&headers, &digest, "application/json", body))
 }
 
 /// The bastion's own host certificate.

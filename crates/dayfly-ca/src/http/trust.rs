@@ -33,7 +33,10 @@ pub(super) async fn challenge() -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-/// Whether the CA can issue certificates.
+/// What the CA does with less than it should have. It works all the same, so a balancer need not care.
+const DEGRADED: &str = "dayfly-degraded";
+
+/// Whether the CA can issue certificates. The header `dayfly-degraded: inventory` says that a source of the inventory fails.
 #[utoipa::path(
     get, path = path::HEALTH, tag = "trust",
     responses(
@@ -41,9 +44,13 @@ pub(super) async fn challenge() -> StatusCode {
         (status = "default", body = Problem, content_type = "application/problem+json")
     )
 )]
-pub(super) async fn health(State(service): State<Arc<Service>>) -> Result<StatusCode, HttpProblem> {
+pub(super) async fn health(State(service): State<Arc<Service>>) -> Result<Response, HttpProblem> {
     service.authority.store.head().await?;
-    Ok(StatusCode::NO_CONTENT)
+    let degraded = service.authority.sources.is_failing().then_some([(DEGRADED, "inventory")]);
+    Ok(match degraded {
+        Some(header) => (StatusCode::NO_CONTENT, header).into_response(),
+        None => StatusCode::NO_CONTENT.into_response(),
+    })
 }
 
 /// The public keys of the four authorities and of the log, and lines for `known_hosts`.

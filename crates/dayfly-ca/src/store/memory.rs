@@ -5,6 +5,7 @@
 mod credential;
 mod device;
 mod factor;
+mod inventory;
 mod rotation;
 mod sign_in;
 
@@ -14,6 +15,7 @@ use super::{
     device::DeviceRecord,
     factor::{Authenticator, Credential},
     host::{Host, HostKey, HostReportHeld, HostReportNote, HostToken},
+    inventory::SourceRecord,
     rotation::RotationRecord,
     sign_in::SignIn,
 };
@@ -22,7 +24,7 @@ use dayfly_core::{
     certificate::{KeyId, Revoked},
     identity::{FactorMethod, Subject},
     log_link::Chain,
-    name::{BastionName, DeviceId, HostName, SubjectName},
+    name::{BastionName, DeviceId, HostName, SourceName, SubjectName},
     rotation::Purpose,
 };
 use std::{
@@ -51,6 +53,7 @@ struct Memory {
     revocations: Vec<Revocation>,
     list: Option<ListRecord>,
     rotations: Vec<RotationRecord>,
+    sources: BTreeMap<SourceName, SourceRecord>,
     devices: BTreeMap<DeviceId, DeviceRecord>,
     authenticators: BTreeMap<Subject, Authenticator>,
     credentials: Vec<Credential>,
@@ -206,6 +209,8 @@ impl Memory {
             Change::StepRotation(step) => self.step_rotation(step),
             Change::RotateDespite { purpose, names } => self.rotate_despite(purpose, names),
             Change::NoteBastionReport { bastion, report } => self.note_bastion_report(&bastion, report),
+            Change::KeepSource(answer) => Ok(self.keep_source(*answer)),
+            Change::FailSource(trouble) => Ok(self.fail_source(*trouble)),
             Change::BastionEvent { bastion, number } => {
                 let last = self.bastion_events.entry(bastion.clone()).or_default();
                 let expected = *last + 1;
@@ -438,6 +443,10 @@ impl Store for MemoryStore {
         now(Ok(self.memory().last_end(purpose)))
     }
 
+    fn inventory_sources(&self) -> Answer<'_, Vec<SourceRecord>> {
+        now(Ok(self.memory().sources.values().cloned().collect()))
+    }
+
     fn last_bastion_event<'a>(&'a self, bastion: &'a BastionName) -> Answer<'a, u64> {
         now(Ok(self.memory().bastion_events.get(bastion).copied().unwrap_or(0)))
     }
@@ -475,6 +484,7 @@ mod tests {
         a_host_enrols_once_by_its_token
         a_hosts_key_is_nobody_elses_until_it_is_given_up
         a_report_that_tells_nothing_new_is_noted_without_an_event
+        a_sources_last_answer_stays_while_it_fails_and_only_news_are_events
         an_authority_has_one_rotation_at_a_time_and_a_step_is_taken_once
         row_22_a_code_counts_once_and_not_beside_others_that_are_tried
         a_device_is_approved_once_and_its_id_and_key_stay_taken

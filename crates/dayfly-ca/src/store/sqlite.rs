@@ -11,6 +11,7 @@
 //! | `host` | hosts: changes and questions |
 //! | `readers` | a few connections that only read |
 //! | `query` | the questions, as SQL |
+//! | `inventory` | the inventory's sources |
 //! | `rotation` | rotations, and what bastions trust |
 //! | `sign_in` | keys that are signed in: changes and questions |
 //! | `device` | devices: changes and questions |
@@ -25,6 +26,7 @@ use super::{
     device::DeviceRecord,
     factor::{Authenticator, Credential},
     host::Host,
+    inventory::SourceRecord,
     rotation::RotationRecord,
     sign_in::SignIn,
 };
@@ -48,6 +50,7 @@ mod credential;
 mod device;
 mod factor;
 mod host;
+mod inventory;
 mod query;
 mod readers;
 mod revocation;
@@ -190,6 +193,10 @@ impl Store for SqliteStore {
 
     fn last_end(&self, purpose: Purpose) -> Answer<'_, u64> {
         self.ask(move |connection| rotation::last_end(connection, purpose))
+    }
+
+    fn inventory_sources(&self) -> Answer<'_, Vec<SourceRecord>> {
+        self.ask(inventory::all)
     }
 
     fn last_bastion_event<'a>(&'a self, bastion: &'a BastionName) -> Answer<'a, u64> {

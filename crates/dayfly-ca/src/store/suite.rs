@@ -4,6 +4,7 @@ mod device;
 mod evidence;
 mod factor;
 mod host;
+mod inventory;
 mod rotation;
 mod sign_in;
 
@@ -57,6 +58,7 @@ macro_rules! store_suite {
             a_sign_in_makes_its_holder_known_and_ends_once
             row_15_a_name_belongs_to_one_account
             row_15_a_token_is_used_once_until_it_ends
+            a_sources_last_answer_stays_while_it_fails_and_only_news_are_events
             an_authority_has_one_rotation_at_a_time_and_a_step_is_taken_once
             row_22_a_code_counts_once_and_not_beside_others_that_are_tried
             a_device_is_approved_once_and_its_id_and_key_stay_taken
@@ -73,6 +75,7 @@ pub(crate) use host::{
     a_host_enrols_once_by_its_token, a_hosts_key_is_nobody_elses_until_it_is_given_up,
     a_report_that_tells_nothing_new_is_noted_without_an_event,
 };
+pub(crate) use inventory::a_sources_last_answer_stays_while_it_fails_and_only_news_are_events;
 pub(crate) use rotation::an_authority_has_one_rotation_at_a_time_and_a_step_is_taken_once;
 pub(crate) use sign_in::{
     a_sign_in_makes_its_holder_known_and_ends_once, row_15_a_name_belongs_to_one_account, row_15_a_token_is_used_once_until_it_ends,

@@ -72,8 +72,8 @@ impl Policy {
     }
 
     /// The roles, targets, target groups and networks that policies name and nobody has defined, and countries that there cannot be: most often a typo, and
-    /// then the policy says nothing.
-    pub fn unknown_names(&self, roles: &Roles, inventory: &Inventory, networks: &NamedNetworks) -> Vec<PolicyError> {
+    /// then the policy says nothing. Where targets come and go there is no inventory to hold them against.
+    pub fn unknown_names(&self, roles: &Roles, inventory: Option<&Inventory>, networks: &NamedNetworks) -> Vec<PolicyError> {
         match vocabulary() {
             Ok(vocabulary) => self.statements.iter().flat_map(|one| one.unknown_names(vocabulary, roles, inventory, networks)).collect(),
             Err(cause) => vec![built_in_schema(cause)],

@@ -9,7 +9,7 @@ use crate::{
     role::Role,
     target::Target,
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The targets that a request comes down to, by name. Whatever is named must be covered by the role.
 pub(super) fn targets<'a>(rules: Rules<'a>, role: &Role, requested: &'a RequestedTargets) -> Result<Vec<&'a Target>, Refusal> {
@@ -26,7 +26,9 @@ pub(super) fn targets<'a>(rules: Rules<'a>, role: &Role, requested: &'a Requeste
             return Err(outside_role(role, scope));
         }
     }
-    Ok(rules.inventory.iter().filter(|target| target.scopes().any(|own| scopes.contains(own))).collect())
+    let named: BTreeMap<&TargetName, &Target> =
+        scopes.iter().flat_map(|scope| rules.inventory.within(scope)).map(|one| (&one.name, one)).collect();
+    Ok(named.into_values().collect())
 }
 
 /// One target, by its own name, that the role must cover.
@@ -82,7 +84,8 @@ fn whole_groups<'a>(rules: Rules<'_>, role: &'a Role, requested: &RequestedTarge
         RequestedTargets::All => true,
         RequestedTargets::Named(scopes) => scopes.contains(group),
     };
-    let is_permitted = |target: &Target| permitted.iter().any(|one| one.name == target.name);
+    let permitted: BTreeSet<&TargetName> = permitted.iter().map(|one| &one.name).collect();
+    let is_permitted = |target: &Target| permitted.contains(&target.name);
     let groups = role.targets.iter().filter(|scope| rules.inventory.is_group(scope) && is_asked_for(scope));
     groups.filter(|group| rules.inventory.within(group).all(is_permitted)).collect()
 }

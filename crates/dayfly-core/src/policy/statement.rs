@@ -44,7 +44,7 @@ impl Statement {
         &self,
         vocabulary: &Vocabulary,
         roles: &Roles,
-        inventory: &Inventory,
+        inventory: Option<&Inventory>,
         networks: &NamedNetworks,
     ) -> Vec<PolicyError> {
         let names: BTreeSet<EntityUid> = self.policy.entity_literals().into_iter().collect();
@@ -52,9 +52,11 @@ impl Statement {
             let text = name.id().unescaped();
             let (known, remedy) = match name.type_name() {
                 role if *role == vocabulary.role => (roles.get(text).is_some(), "correct the name, or define the role"),
-                target if *target == vocabulary.target => (inventory.get(text).is_some(), "correct the name, or add the target"),
+                target if *target == vocabulary.target => {
+                    (inventory.is_none_or(|inventory| inventory.get(text).is_some()), "correct the name, or add the target")
+                }
                 group if *group == vocabulary.target_group => {
-                    (is_target_group(inventory, text), "correct the name, or put a target into it")
+                    (inventory.is_none_or(|inventory| is_target_group(inventory, text)), "correct the name, or put a target into it")
                 }
                 network if *network == vocabulary.network => {
                     (networks.contains(text), "correct the name, or define the network under [networks]")

@@ -66,6 +66,11 @@ pub enum RoleError {
 }
 
 impl RoleError {
+    /// Whether only a target is missing that may come yet.
+    pub fn is_absence(&self) -> bool {
+        matches!(self, Self::UnknownTarget { .. } | Self::AdmitsNowhere { .. })
+    }
+
     /// The role that it is about.
     pub fn role(&self) -> &RoleName {
         match self {
@@ -81,10 +86,28 @@ impl RoleError {
 impl Roles {
     /// Checks every role by itself and beside the inventory; returns all mistakes, not the first.
     pub fn new(entries: impl IntoIterator<Item = Role>, inventory: &Inventory) -> Result<Self, Vec<RoleError>> {
+        Self::checked(entries, inventory, |_| true)
+    }
+
+    /// The same where targets come and go: what a role names may be away.
+    pub fn expecting_targets(entries: impl IntoIterator<Item = Role>, inventory: &Inventory) -> Result<Self, Vec<RoleError>> {
+        Self::checked(entries, inventory, |error| !error.is_absence())
+    }
+
+    /// What is wrong with these roles beside another inventory.
+    pub fn misfits(&self, inventory: &Inventory) -> Vec<RoleError> {
+        self.iter().flat_map(|role| role_errors(role, inventory)).collect()
+    }
+
+    fn checked(
+        entries: impl IntoIterator<Item = Role>,
+        inventory: &Inventory,
+        counts: impl Fn(&RoleError) -> bool,
+    ) -> Result<Self, Vec<RoleError>> {
         let mut roles: BTreeMap<RoleName, Role> = BTreeMap::new();
         let mut errors = Vec::new();
         for role in entries {
-            errors.extend(role_errors(&role, inventory));
+            errors.extend(role_errors(&role, inventory).into_iter().filter(&counts));
             if let Some(previous) = roles.insert(role.name.clone(), role) {
                 errors.push(RoleError::DuplicateName(previous.name));
             }

@@ -37,9 +37,12 @@ fn bare(signer: &SeedSigner) -> PublicKeyOrCertificate {
 fn a_pinned_target_shows_its_own_key_or_is_refused() {
     let own = SeedSigner::new(1);
     let check = HostKeyCheck::new(&target(vec![double::line(&own)], Vec::new()), Arc::default()).unwrap();
-    assert!(check.accept(&bare(&own), 0) && check.refusal().is_none());
+    assert!(check.accept(&bare(&own), 0) && check.refused().is_none());
     assert!(!check.accept(&bare(&SeedSigner::new(2)), 0));
-    assert_eq!(check.refusal().unwrap().reason, Reason::HostKeyMismatch);
+    let (refusal, seen) = check.refused().unwrap();
+    assert_eq!(refusal.reason, Reason::HostKeyMismatch);
+    let print = |seed| signature::fingerprint(SeedSigner::new(seed).public_key());
+    assert_eq!(seen, HostKeySeen { expected: vec![print(1)], seen: print(2) });
     let ca = AuthorityDouble::new(Vec::new());
     assert!(!check.accept(&certified(&ca.host_ca, "db1"), double::unix_now()), "a certificate where a key is pinned");
 }
@@ -68,7 +71,7 @@ fn row_20_a_target_whose_key_or_certificate_was_revoked_is_not_recognised() {
     };
     let (key, by) = (signature::fingerprint(own.public_key()), signature::fingerprint(authority.public_key()));
     let pinned = HostKeyCheck::new(&target(vec![double::line(&own)], Vec::new()), snapshot(&[("key", &key)])).unwrap();
-    assert!(!pinned.accept(&bare(&own), now) && pinned.refusal().unwrap().message.contains("revoked"));
+    assert!(!pinned.accept(&bare(&own), now) && pinned.refused().unwrap().0.message.contains("revoked"));
     for revoked in [("serial", "5"), ("key-id", "bastion:gate"), ("ca", by.as_str())] {
         let certified_by = target(Vec::new(), vec![double::line(&authority)]);
         let check = HostKeyCheck::new(&certified_by, snapshot(&[revoked])).unwrap();

@@ -64,7 +64,7 @@ fn life(text: &str) -> Result<Duration, String> {
 
 impl Add {
     pub(super) fn run(&self, config: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
-        let rules = RuleBook::load(config)?;
+        let rules = crate::commands::rules(config)?;
         let mut names: BTreeSet<CertifiedName> = self.names.iter().cloned().collect();
         if let Some(target) = &self.target {
             let is_known = rules.inventory.get(target.as_str()).is_some();

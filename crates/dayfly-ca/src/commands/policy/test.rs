@@ -78,7 +78,7 @@ struct Outcome {
 
 impl Test {
     pub(super) fn run(&self, config: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
-        let book = RuleBook::load(config)?;
+        let book = crate::commands::rules(config)?;
         let now = OffsetDateTime::now_utc();
         let outcomes = read(&self.file)?.iter().map(|case| case.run(&book, now, &self.file)).collect::<Result<Vec<_>, Mistake>>()?;
         let failed: Vec<&Outcome> = outcomes.iter().filter(|outcome| !outcome.passed).collect();

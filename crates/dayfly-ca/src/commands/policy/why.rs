@@ -3,7 +3,7 @@
 use super::supposition::Supposition;
 use crate::{
     commands::wait,
-    config::{Config, RuleBook},
+    config::Config,
     store::{Person, Store, sqlite::SqliteStore},
 };
 use anyhow::Context;
@@ -26,7 +26,7 @@ pub struct Why {
 
 impl Why {
     pub(super) fn run(&self, config: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
-        let book = RuleBook::load(config)?;
+        let book = crate::commands::rules(config)?;
         let mut supposition = self.supposition.clone();
         let notice = if self.imagined { None } else { self.enrolled(config, &mut supposition)? };
         let decision = supposition.decide(&book, OffsetDateTime::now_utc())?;

@@ -2,7 +2,7 @@
 
 use super::{super::list, open_store, settings, wait};
 use crate::{
-    config::{Config, Keys, RuleBook},
+    config::{Config, Keys},
     revoke::until as in_words,
     rotate::holders,
     signer::keyring::{former, place_in_words},
@@ -87,7 +87,7 @@ pub(super) fn show(config: &Path, store: &dyn Store, purpose: Option<Purpose>, j
 
 fn look(config: &Path, store: &dyn Store, rotations: &[RotationRecord], record: &RotationRecord) -> anyhow::Result<Shown> {
     let now = u64::try_from(OffsetDateTime::now_utc().unix_timestamp()).unwrap_or_default();
-    let book = RuleBook::load(config)?;
+    let book = crate::commands::rules(config)?;
     let rules = Config::rotation_rules(config)?;
     let holders = wait(holders(store, &book.inventory, rotations, record, rules.people_told_after.as_secs()))??;
     let old = Revoked::Ca(fingerprint(&record.old_key));

@@ -2,7 +2,7 @@
 //!
 //! In every signature here the outer error is the file's and ends the transaction; the inner one is this change's alone.
 
-use super::{credential, device, factor, host, integer, revocation, rotation, sign_in};
+use super::{credential, device, factor, host, integer, inventory, revocation, rotation, sign_in};
 use crate::store::{Bastion, Certificate, Change, Person, Session, StoreError, Unique};
 use dayfly_core::{
     identity::Subject,
@@ -59,6 +59,8 @@ pub(super) fn apply(connection: &Connection, change: &Change) -> Outcome {
         Change::StepRotation(step) => rotation::step(connection, step),
         Change::RotateDespite { purpose, names } => rotation::despite(connection, *purpose, names),
         Change::NoteBastionReport { bastion, report } => rotation::note_bastion(connection, bastion, report),
+        Change::KeepSource(answer) => inventory::keep(connection, answer),
+        Change::FailSource(trouble) => inventory::fail(connection, trouble),
         Change::BastionEvent { bastion, number } => note_bastion_event(connection, bastion, *number),
     }
 }

@@ -17,6 +17,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0007_factors.sql"),
     include_str!("migrations/0008_devices.sql"),
     include_str!("migrations/0009_credentials.sql"),
+    include_str!("migrations/0010_inventory.sql"),
 ];
 
 /// Brings the schema to the newest version. Refuses one that is newer still, and a file of another program.

@@ -87,7 +87,7 @@ fn names_that_nobody_defined_are_found_at_their_lines() {
                 @id(\"b\") permit(principal, action == Action::\"review\", resource in TargetGroup::\"all\");\n\
                 @id(\"c\") permit(principal, action == Action::\"review\", resource == Target::\"db1\");";
     let sample = sample::Sample::new();
-    let unknown = sample::policy(text).unknown_names(&sample.roles, &sample.inventory, &Default::default());
+    let unknown = sample::policy(text).unknown_names(&sample.roles, Some(&sample.inventory), &Default::default());
     let mut found: Vec<_> = unknown.iter().map(|error| (error.line, error.cause.as_str())).collect();
     found.sort_unstable();
     assert_eq!(
@@ -99,7 +99,7 @@ fn names_that_nobody_defined_are_found_at_their_lines() {
             (10, "Network::\"ofice\" does not exist")
         ]
     );
-    assert!(sample.policy.unknown_names(&sample.roles, &sample.inventory, &Default::default()).is_empty());
+    assert!(sample.policy.unknown_names(&sample.roles, Some(&sample.inventory), &Default::default()).is_empty());
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn a_country_that_is_none_is_a_mistake() {
     let text = "@id(\"a\")\nforbid(principal, action == Action::\"request\", resource)\nwhen { context has country && (\n  context.country == \"de\" ||\n  \
                 \"DE\" == context.country ||\n  [\"AT\", \"Germany\"].contains(context.country)) };";
     let sample = sample::Sample::new();
-    let unknown = sample::policy(text).unknown_names(&sample.roles, &sample.inventory, &Default::default());
+    let unknown = sample::policy(text).unknown_names(&sample.roles, Some(&sample.inventory), &Default::default());
     let found: Vec<_> = unknown.iter().map(|error| (error.line, error.cause.as_str())).collect();
     assert_eq!(found, [(6, "\"Germany\" is not a country's code"), (4, "\"de\" is not a country's code")]);
 }
