@@ -53,7 +53,7 @@ pub enum ClientError {
 /// Where a `direct-tcpip` channel leads.
 enum Onwards {
     /// To a target, by its name in the inventory. That is not port forwarding.
-    Target(Target),
+    Target(Box<Target>),
     /// From the target onwards.
     From(Destination),
 }
@@ -111,7 +111,7 @@ impl ClientHandler {
         let way = match &self.entrance {
             Entrance::Inner { .. } => onwards()?,
             Entrance::Outer => match self.connection.find_target(host, port) {
-                Ok(target) => Onwards::Target(target),
+                Ok(target) => Onwards::Target(Box::new(target)),
                 Err(_) if self.connection.is_routed(&person) => onwards()?,
                 Err(refusal) => return Err(refusal),
             },
@@ -306,7 +306,7 @@ impl Handler for ClientHandler {
             }
             Onwards::Target(target) => {
                 let span = connection.session_span();
-                tokio::spawn(passthrough::run(connection, person, target, reply, writer, queue).instrument(span));
+                tokio::spawn(passthrough::run(connection, person, *target, reply, writer, queue).instrument(span));
             }
             Onwards::From(destination) => {
                 let ask = recorded::Request::Forward(self.entrance.clone(), person, destination);
