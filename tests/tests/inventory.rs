@@ -76,28 +76,36 @@ impl Listed {
 
     /// The source that a target comes from; `None` if there is no such target.
     fn origin(&self, target: &str) -> Result<Option<Value>> {
-        Ok(entry(&self.inventory()?["targets"], target).map(|target| target["source"].clone()))
+        Ok(entry(&self.inventory()?, "/targets", target).map(|target| part(&target, "/source")))
     }
 
     fn cloud(&self) -> Result<Value> {
-        entry(&self.inventory()?["sources"], "cloud").context("the source is listed")
+        entry(&self.inventory()?, "/sources", "cloud").context("the source is listed")
     }
 
     fn cloud_fails(&self, kind: &str) -> Result<Value> {
         eventually(&format!("the source does not fail with {kind}"), || {
-            Ok(Some(self.cloud()?).filter(|cloud| cloud["failure"]["kind"] == kind))
+            Ok(Some(self.cloud()?).filter(|cloud| part(cloud, "/failure/kind") == kind))
         })
     }
 
-    fn bastion_targets(&self) -> Result<Value> {
+    /// A target, as the bastion's operators see it.
+    fn at_the_bastion(&self, target: &str) -> Result<Value> {
         let mut command = self.stack.program("dayfly-bastion")?;
         command.args(["--config", self.stack.get("DAYFLY_BASTION_CONFIG")?, "targets", "--json"]);
-        Ok(serde_json::from_str::<Value>(&run(&mut command, b"")?.success()?)?["targets"].clone())
+        let told = serde_json::from_str(&run(&mut command, b"")?.success()?)?;
+        entry(&told, "/targets", target).context("the bastion serves it")
     }
 }
 
-fn entry(list: &Value, name: &str) -> Option<Value> {
-    list.as_array()?.iter().find(|entry| entry["name"] == name).cloned()
+/// The entry of this name in the list at `pointer`.
+fn entry(told: &Value, pointer: &str, name: &str) -> Option<Value> {
+    told.pointer(pointer)?.as_array()?.iter().find(|entry| part(entry, "/name") == name).cloned()
+}
+
+/// What is at `pointer`; null if nothing is.
+fn part(told: &Value, pointer: &str) -> Value {
+    told.pointer(pointer).cloned().unwrap_or_default()
 }
 
 #[test]
@@ -158,7 +166,7 @@ fn a_changed_host_key_is_refused_reported_once_and_shown() -> Result<()> {
     let listed = Listed::start()?;
     let alice = Client::alice(&listed.stack)?;
     let carol = Client::carol(&listed.stack)?;
-    let db1 = || -> Result<Value> { entry(&listed.bastion_targets()?, "db1").context("the bastion serves db1") };
+    let db1 = || listed.at_the_bastion("db1");
     eventually("nobody gets to db1", || Ok(Some(alice.ssh(&["db1", "echo in"])?).filter(|ended| ended.text() == "in\n")))?;
     assert_eq!(db1()?["last"]["outcome"], "reachable");
     // The inventory names another authority: what answers there is not db1 any more.

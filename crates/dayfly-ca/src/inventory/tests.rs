@@ -209,10 +209,12 @@ async fn what_cannot_be_logged_is_not_in_force() {
 }
 
 /// Says what it is told, in order, and then the last of it again.
-struct Told(StdMutex<BTreeMap<SourceName, VecDeque<Result<Vec<Target>, Trouble>>>>, StdMutex<Vec<SourceSettings>>);
+struct Told(StdMutex<BTreeMap<SourceName, VecDeque<Said>>>, StdMutex<Vec<SourceSettings>>);
+
+type Said = Result<Vec<Target>, Trouble>;
 
 impl Told {
-    fn new(answers: &[(&SourceSettings, Vec<Result<Vec<Target>, Trouble>>)]) -> Arc<Self> {
+    fn new(answers: &[(&SourceSettings, Vec<Said>)]) -> Arc<Self> {
         let answers = answers.iter().map(|(source, answers)| (source.name.clone(), answers.iter().cloned().collect()));
         Arc::new(Self(StdMutex::new(answers.collect()), StdMutex::default()))
     }
