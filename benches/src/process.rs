@@ -1,8 +1,22 @@
 //! What a process and its children have used.
 
 use anyhow::{Context, Result};
+use std::time::{Duration, Instant};
 
-/// The time that a process and its children have been on a core, in seconds; children that have ended and were waited for count, too.
+/// How long a server may take to wait for a child that has ended.
+const REAPING: Duration = Duration::from_secs(5);
+
+/// The time that a process and its children have been on a core, in seconds. Waits until there is no child any more: one that has ended counts only once
+/// it was waited for.
+pub fn settled_core_seconds(pid: u32) -> Result<f64> {
+    let start = Instant::now();
+    while !children(pid)?.is_empty() && start.elapsed() < REAPING {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    core_seconds_of_tree(pid)
+}
+
+/// The time that a process and its children have been on a core so far, in seconds; children that have ended and were waited for count, too.
 pub fn core_seconds_of_tree(pid: u32) -> Result<f64> {
     let ticks_a_second = 100.0;
     let mut ticks = core_ticks(pid).with_context(|| format!("process {pid} is gone"))?;

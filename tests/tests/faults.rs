@@ -45,7 +45,13 @@ fn can_unshare(what: &str) -> Result<bool> {
 }
 
 fn ends<'a>(rows: &'a [Value], serial: u64, ending: &str) -> Vec<&'a Value> {
-    rows.iter().filter(|row| row["event"] == "session.ended" && row["serial"] == serial && row["facts"]["ending"] == ending).collect()
+    let is_it = |row: &Value| {
+        let said = row.pointer("/facts/ending").and_then(Value::as_str);
+        said == Some(ending)
+            && row.get("event").is_some_and(|event| event == "session.ended")
+            && row.get("serial").is_some_and(|of| *of == serial)
+    };
+    rows.iter().filter(|row| is_it(row)).collect()
 }
 
 #[test]

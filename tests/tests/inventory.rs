@@ -26,8 +26,8 @@ impl Listed {
         let (before, after) = text.split_once("[[target]]\nname = \"db1\"").context("the stack's configuration lists db1")?;
         let (_, after) = after.split_once("[[target]]").context("and another target")?;
         let sources = format!(
-            "[[inventory]]\nname = \"fleet\"\ndirectory = \"targets.d\"\nrefresh = \"24h\"\n\n\
-             [[inventory]]\nname = \"cloud\"\ncommand = [\"/bin/sh\", \"-c\", 'cat \"$0\"', {:?}]\nrefresh = \"1s\"\ngroups = [\"cloud\"]\n\n",
+            "[[inventory]]\nname = \"fleet\"\ndirectory = \"targets.d\"\nrefresh = \"24h\"\nmay_local_addresses = true\n\n\
+             [[inventory]]\nname = \"cloud\"\ncommand = [\"/bin/sh\", \"-c\", 'cat \"$0\"', {:?}]\nrefresh = \"1s\"\ngroups = [\"cloud\"]\nmay_local_addresses = true\n\n",
             listed.path("cloud.json")?
         );
         fs::write(config, format!("{before}{sources}[[target]]{after}"))?;

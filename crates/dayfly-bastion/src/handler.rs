@@ -3,6 +3,7 @@
 
 mod attempts;
 mod channels;
+mod error;
 mod expiry;
 mod login_watch;
 mod remote_forwards;
@@ -10,9 +11,9 @@ mod remote_forwards;
 use crate::{
     busy::Busy,
     connection::{Connection, Entrance, Login, Person, Verdict},
-    flow::{Lane, Pressure, queue::Overflow},
+    flow::{Lane, Pressure},
     inner, passthrough,
-    recorded::{self, Caller, ClientSide, Flooded},
+    recorded::{self, Caller, ClientSide},
     session::{Event, Size, StartRequest, Terminal, told},
     signal,
     transport::Answers,
@@ -27,6 +28,7 @@ use dayfly_core::{
     reason::{Reason, Refusal},
     target::{Mode, Target},
 };
+pub use error::ClientError;
 use expiry::Expiry;
 pub use login_watch::{LoginWatch, Tried, Tries};
 use remote_forwards::RemoteForwards;
@@ -38,20 +40,6 @@ use ssh_key::{Algorithm, Certificate};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 use tracing::Instrument;
-
-/// Why a client's connection was ended.
-#[derive(Debug, thiserror::Error)]
-pub enum ClientError {
-    /// The SSH library's reason.
-    #[error(transparent)]
-    Ssh(#[from] russh::Error),
-    /// The client does not keep to its window.
-    #[error(transparent)]
-    Overflow(#[from] Overflow),
-    /// The client asks for more than anybody can do.
-    #[error(transparent)]
-    Flooded(#[from] Flooded),
-}
 
 /// Where a `direct-tcpip` channel leads.
 enum Onwards {
@@ -75,6 +63,8 @@ pub struct ClientHandler {
     /// What runs over the connection.
     busy: Busy,
     expiry: Option<Expiry>,
+    /// Told when the client is asked to go.
+    dismissal: Option<oneshot::Sender<()>>,
     pressure: Arc<Pressure>,
 }
 
@@ -82,6 +72,7 @@ impl ClientHandler {
     /// A handler for a connection that came in by `entrance`, and what tells when somebody is logged in.
     pub fn new(connection: Arc<Connection>, entrance: Entrance, answers: Answers) -> (Self, LoginWatch) {
         let (sender, receiver) = oneshot::channel();
+        let (dismissal, dismissed) = oneshot::channel();
         let tries = Tries::default();
         let pressure = Arc::new(Pressure::default());
         let handler = Self {
@@ -95,9 +86,10 @@ impl ClientHandler {
             forwards: RemoteForwards::default(),
             busy: Busy::default(),
             expiry: None,
+            dismissal: Some(dismissal),
             pressure,
         };
-        (handler, LoginWatch { logged_in: receiver, tried: tries })
+        (handler, LoginWatch { logged_in: receiver, tried: tries, dismissed })
     }
 
     /// Who logged in, or why they get nothing.
@@ -255,8 +247,10 @@ impl Handler for ClientHandler {
         if let Some(logged_in) = self.logged_in.take() {
             let _ = logged_in.send(());
         }
-        let now = self.connection.bastion.clock.unix_seconds();
-        self.expiry = Some(Expiry::watch(person, now, session.handle(), self.busy.clone()));
+        if let Some(dismissal) = self.dismissal.take() {
+            let now = self.connection.bastion.clock.unix_seconds();
+            self.expiry = Some(Expiry::watch(person, now, session.handle(), self.busy.clone(), dismissal));
+        }
         Ok(())
     }
 
@@ -364,8 +358,7 @@ impl Handler for ClientHandler {
     }
 
     async fn channel_open_confirmation(&mut self, id: ChannelId, _: u32, _: u32, _: &mut Session) -> Result<(), ClientError> {
-        self.channels.opened_here(id);
-        Ok(())
+        Ok(self.channels.opened_here(id)?)
     }
 
     async fn data(&mut self, channel: ChannelId, data: &[u8], _: &mut Session) -> Result<(), ClientError> {

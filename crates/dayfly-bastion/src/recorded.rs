@@ -15,7 +15,7 @@ pub(crate) mod timer;
 mod upload;
 
 pub use client::Client;
-pub use client_side::{ClientSide, Opened};
+pub use client_side::{ClientSide, Opened, Unasked};
 pub use control::{Control, Flooded};
 pub use listening::{Caller, Listener, listen};
 

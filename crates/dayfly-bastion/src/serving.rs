@@ -15,10 +15,16 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::oneshot,
+};
 
 /// How many logins may fail before the connection is ended. Agents offer every key they hold, and a bare key that is only named does not count.
 const MOST_FAILED_LOGINS: usize = 24;
+
+/// How long a client may take to go when it is asked to.
+const PARTING: Duration = Duration::from_secs(10);
 
 /// The configuration of a server that shows `certificate` for `key`; without one, the bare key.
 pub fn server_config(key: PrivateKey, certificate: Option<Certificate>) -> Config {
@@ -84,7 +90,7 @@ where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let deadline = Instant::now() + grace;
-    let LoginWatch { logged_in, tried } = login;
+    let LoginWatch { logged_in, tried, dismissed } = login;
     let mut session = match tokio::time::timeout(grace, server::run_stream(config, transport, handler)).await {
         Ok(Ok(session)) => session,
         Ok(Err(error)) => {
@@ -104,7 +110,14 @@ where
     match in_time {
         Some(true) => {
             on_login();
-            if let Err(error) = session.await {
+            let ended = tokio::select! {
+                ended = &mut session => ended,
+                () = overdue(dismissed) => {
+                    drop(cut);
+                    (&mut session).await
+                }
+            };
+            if let Err(error) = ended {
                 tracing::debug!(%error, "a connection ended with an error");
             }
             End::LoggedIn
@@ -125,6 +138,14 @@ where
             }
         }
     }
+}
+
+/// Returns when a client that was asked to go has had time enough.
+async fn overdue(dismissed: oneshot::Receiver<()>) {
+    if dismissed.await.is_err() {
+        return std::future::pending().await;
+    }
+    tokio::time::sleep(PARTING).await;
 }
 
 /// Whether the connection just ended, as anybody's may.

@@ -361,7 +361,7 @@ impl Session {
 
     fn client_drained(&mut self) -> Vec<Action> {
         let mut actions = self.client_left();
-        if self.is_leaving {
+        if self.is_leaving && !matches!(self.standing, Standing::Over) {
             actions.extend(self.client_eof());
         }
         actions

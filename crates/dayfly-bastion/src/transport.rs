@@ -1,4 +1,4 @@
-//! The transport under a client's SSH connection: it can be cut from outside, and counts the server's answers.
+//! The transports under SSH connections: they can be cut from outside, and a client's counts the server's answers.
 //!
 //! Counting is how [`crate::handler`] learns of logins that the SSH library turns down by itself (an expired certificate, for one): it answers them without
 //! calling back, and an answer without a call is one of those.
@@ -34,20 +34,34 @@ pub struct Cut(#[allow(dead_code, reason = "its end is the signal")] oneshot::Se
 
 /// A transport that can be cut, whatever the task that uses it is doing.
 #[derive(Debug)]
-pub struct ClientTransport<T> {
+pub struct Cuttable<T> {
     transport: T,
-    answers: Answers,
-    unflushed: bool,
     cut: oneshot::Receiver<()>,
     is_cut: bool,
+}
+
+/// A client's transport, whose answers are counted.
+#[derive(Debug)]
+pub struct ClientTransport<T> {
+    transport: Cuttable<T>,
+    answers: Answers,
+    unflushed: bool,
 }
 
 impl<T> ClientTransport<T> {
     /// Wraps `transport`.
     pub fn new(transport: T) -> (Self, Answers, Cut) {
         let answers = Answers::default();
+        let (transport, cut) = Cuttable::new(transport);
+        (Self { transport, answers: answers.clone(), unflushed: false }, answers, cut)
+    }
+}
+
+impl<T> Cuttable<T> {
+    /// Wraps `transport`.
+    pub fn new(transport: T) -> (Self, Cut) {
         let (sender, cut) = oneshot::channel();
-        (Self { transport, answers: answers.clone(), unflushed: false, cut, is_cut: false }, answers, Cut(sender))
+        (Self { transport, cut, is_cut: false }, Cut(sender))
     }
 
     fn check_cut(&mut self, context: &mut Context<'_>) -> io::Result<()> {
@@ -59,16 +73,37 @@ impl<T> ClientTransport<T> {
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for ClientTransport<T> {
+impl<T: AsyncRead + Unpin> AsyncRead for Cuttable<T> {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         self.check_cut(context)?;
         Pin::new(&mut self.transport).poll_read(context, buffer)
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for ClientTransport<T> {
+impl<T: AsyncWrite + Unpin> AsyncWrite for Cuttable<T> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.check_cut(context)?;
+        Pin::new(&mut self.transport).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.check_cut(context)?;
+        Pin::new(&mut self.transport).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.transport).poll_shutdown(context)
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for ClientTransport<T> {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.transport).poll_read(context, buffer)
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for ClientTransport<T> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.unflushed = true;
         Pin::new(&mut self.transport).poll_write(context, bytes)
     }
@@ -98,6 +133,15 @@ mod tests {
         let reading = tokio::spawn(async move { transport.read_u8().await.unwrap_err().kind() });
         drop(cut);
         assert_eq!(reading.await.unwrap(), io::ErrorKind::ConnectionAborted);
+    }
+
+    #[tokio::test]
+    async fn row_10_a_cut_ends_whoever_writes_to_somebody_who_does_not_read() {
+        let (near, _far) = tokio::io::duplex(1);
+        let (mut transport, cut) = Cuttable::new(near);
+        let writing = tokio::spawn(async move { transport.write_all(b"more than fits").await.unwrap_err().kind() });
+        drop(cut);
+        assert_eq!(writing.await.unwrap(), io::ErrorKind::ConnectionAborted);
     }
 
     #[tokio::test]

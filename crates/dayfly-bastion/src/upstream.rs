@@ -10,8 +10,10 @@ use crate::{
     authority::{Login, PermittedSession, Snapshot},
     flow::{Pressure, QueueReceiver, Valve, WINDOW, queue},
     targets::DialOutcome,
+    transport::{Cut, Cuttable},
 };
 use dayfly_core::{
+    address::is_elsewhere,
     reason::{Reason, Refusal},
     target::{Inventory, Mode, Target, canonical_host},
 };
@@ -36,6 +38,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long handshake and login may take together.
 const LOGIN_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// How long a target may take to hear of the end.
+const PARTING: Duration = Duration::from_secs(10);
+
 /// How long an idle connection to a target stays silent before the kernel asks whether the target is still there.
 const KEEPALIVE: Duration = Duration::from_secs(60);
 
@@ -50,10 +55,24 @@ pub struct TargetConnection {
     login: Option<LoggedIn>,
 }
 
-/// A login at a target, which ends when it is dropped.
+/// A login at a target, which ends when it is dropped, whatever the target does: one that does not read could keep its connection for ever.
 struct LoggedIn {
     handle: client::Handle<TargetHandler>,
     expected: Arc<Expected>,
+    cut: Option<Cut>,
+}
+
+impl Drop for LoggedIn {
+    fn drop(&mut self) {
+        let Some(cut) = self.cut.take() else { return };
+        // What was said last is given time to arrive. Where nothing runs any more, nothing is connected.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                tokio::time::sleep(PARTING).await;
+                drop(cut);
+            });
+        }
+    }
 }
 
 impl TargetConnection {
@@ -183,15 +202,6 @@ async fn resolve(target: &Target) -> std::io::Result<Vec<SocketAddr>> {
     }
 }
 
-/// Whether an address that a name resolved to is another host's: not this host, not its link (where clouds serve their credentials), not a group.
-fn is_elsewhere(address: IpAddr) -> bool {
-    let own_or_group = |address: IpAddr| address.is_loopback() || address.is_unspecified() || address.is_multicast();
-    match address.to_canonical() {
-        IpAddr::V4(address) => !own_or_group(address.into()) && !address.is_link_local() && !address.is_broadcast(),
-        IpAddr::V6(address) => !own_or_group(address.into()) && !address.is_unicast_link_local(),
-    }
-}
-
 /// A login at a target that nothing was asked of yet.
 struct Greeted {
     login: LoggedIn,
@@ -220,6 +230,7 @@ async fn greet(session: &PermittedSession, snapshot: Arc<Snapshot>) -> Result<Gr
     let expected = Arc::new(Expected::default());
     let (inbound, openings) = Inbound::new(expected.clone(), pressure.clone());
     let handler = TargetHandler::new(check.clone(), sender, inbound);
+    let (transport, cut) = Cuttable::new(transport);
     let transport = Valve::new(transport, pressure);
     let mut handle = client::connect_stream(config, transport, handler).await.map_err(|error| match check.refused() {
         Some((refusal, seen)) => DialFailure { outcome: DialOutcome::HostKeyWrong, refusal, host_key: Some(seen) },
@@ -232,7 +243,7 @@ async fn greet(session: &PermittedSession, snapshot: Arc<Snapshot>) -> Result<Gr
         Ok(_) => return Err(DialFailure::new(DialOutcome::LoginRefused, not_accepted(target, login))),
         Err(error) => return Err(failed(unavailable(target, &error.to_string()))),
     }
-    Ok(Greeted { login: LoggedIn { handle, expected }, incoming, openings })
+    Ok(Greeted { login: LoggedIn { handle, expected, cut: Some(cut) }, incoming, openings })
 }
 
 /// The one channel: a session's, or a connection from the target onwards. Where that comes from is nobody's business there.

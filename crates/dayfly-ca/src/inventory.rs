@@ -20,7 +20,7 @@ mod tests;
 mod trouble;
 
 pub use compose::{Answers, Composed, compose};
-pub use judge::TakenNames;
+pub use judge::Taken;
 pub use trouble::Trouble;
 
 use crate::{
@@ -79,7 +79,7 @@ struct Held {
 
 /// Composes what is in force at a start: the document's rules, and what each source said last.
 pub async fn begin(store: &dyn Store, written: RuleBook, settings: Vec<SourceSettings>) -> Result<(RuleBook, Sources), Failure> {
-    let (answers, taken) = (kept(&store.inventory_sources().await?, &settings), TakenNames::of(store).await?);
+    let (answers, taken) = (kept(&store.inventory_sources().await?, &settings), Taken::of(store).await?);
     let (written, settings) = (Arc::new(written), Arc::new(settings));
     let composed = compose_beside(&written, &settings, &answers, taken).await?;
     for (source, trouble) in &composed.aside {
@@ -96,7 +96,7 @@ pub async fn begin(store: &dyn Store, written: RuleBook, settings: Vec<SourceSet
 /// What would be in force beside these rules, for whoever looks at a CA from outside.
 pub async fn in_force(store: &dyn Store, written: &RuleBook, settings: &[SourceSettings]) -> Result<Composed, StoreError> {
     let answers = kept(&store.inventory_sources().await?, settings);
-    Ok(compose(written, settings, &answers, &TakenNames::of(store).await?))
+    Ok(compose(written, settings, &answers, &Taken::of(store).await?))
 }
 
 /// Puts other rules in force, with what each of their sources said last, and has every source read anew. Rules that list a host which a source in force lists
@@ -104,7 +104,7 @@ pub async fn in_force(store: &dyn Store, written: &RuleBook, settings: &[SourceS
 pub async fn replace(authority: &Authority, written: RuleBook, settings: Vec<SourceSettings>) -> Result<Result<(), Trouble>, Failure> {
     let sources = &authority.sources;
     let mut held = sources.held.lock().await;
-    let (answers, taken) = (kept(&authority.store.inventory_sources().await?, &settings), TakenNames::of(authority.store.as_ref()).await?);
+    let (answers, taken) = (kept(&authority.store.inventory_sources().await?, &settings), Taken::of(authority.store.as_ref()).await?);
     let (written, settings) = (Arc::new(written), Arc::new(settings));
     let composed = compose_beside(&written, &settings, &answers, taken).await?;
     if let Some((source, trouble)) = composed.aside.iter().find(|(source, trouble)| held.loses(source, trouble)) {
@@ -174,7 +174,7 @@ async fn try_beside(
     name: &SourceName,
     targets: Vec<Target>,
 ) -> Result<Result<Fitting, Trouble>, Failure> {
-    let taken = TakenNames::of(authority.store.as_ref()).await?;
+    let taken = Taken::of(authority.store.as_ref()).await?;
     let mut answers = held.answers.clone();
     answers.insert(name.clone(), Arc::new(targets));
     let mut composed = compose_beside(written, &held.settings, &answers, taken).await?;
@@ -228,7 +228,7 @@ async fn compose_beside(
     written: &Arc<RuleBook>,
     settings: &Arc<Vec<SourceSettings>>,
     answers: &Answers,
-    taken: TakenNames,
+    taken: Taken,
 ) -> Result<Composed, Failure> {
     let (written, settings, answers) = (Arc::clone(written), Arc::clone(settings), answers.clone());
     Ok(tokio::task::spawn_blocking(move || compose(&written, &settings, &answers, &taken)).await?)

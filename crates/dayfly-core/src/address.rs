@@ -65,6 +65,15 @@ impl From<Network> for String {
     }
 }
 
+/// Whether an address is another host's: not the own host's, not on its link (where clouds serve their credentials), not a group's.
+pub fn is_elsewhere(address: IpAddr) -> bool {
+    let own_or_group = |address: IpAddr| address.is_loopback() || address.is_unspecified() || address.is_multicast();
+    match address.to_canonical() {
+        IpAddr::V4(address) => !own_or_group(address.into()) && !address.is_link_local() && !address.is_broadcast(),
+        IpAddr::V6(address) => !own_or_group(address.into()) && !address.is_unicast_link_local(),
+    }
+}
+
 /// What one holder of an address has at hand: an IPv4 address, or the whole /64 of an IPv6 one. What is counted for each peer is counted by this.
 pub fn allotment(address: IpAddr) -> IpAddr {
     match address.to_canonical() {

@@ -2,7 +2,7 @@
 
 use super::Arguments;
 use anyhow::Result;
-use dayfly_benches::{process::core_seconds_of_tree, reference::Reference};
+use dayfly_benches::{process::settled_core_seconds, reference::Reference};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -82,6 +82,6 @@ impl Ways {
 impl Way {
     /// How long what stands between has been on a core so far, in seconds.
     pub(crate) fn core_seconds(&self) -> Result<f64> {
-        core_seconds_of_tree(self.server)
+        settled_core_seconds(self.server)
     }
 }

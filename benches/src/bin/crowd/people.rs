@@ -75,7 +75,7 @@ async fn join(people: &People, count: usize, sessions: &mut Vec<Session>) -> Res
             sessions.push(joining.join_next().await.context("somebody is under way")???);
         }
         let (bastion, user) = (people.bastion.clone(), format!("{}@db1", people.account));
-        let key = Arc::new(ssh_key::PrivateKey::read_openssh_file(&people.home.join("certs/db1"))?);
+        let key = Arc::new(ssh_key::PrivateKey::read_openssh_file(people.home.join("certs/db1"))?);
         let certificate = ssh_key::Certificate::read_file(&people.home.join("certs/db1-cert.pub"))?;
         joining.spawn(async move { timeout(PATIENCE, log_in(&bastion, &user, key, certificate)).await.context("a login took too long")? });
     }

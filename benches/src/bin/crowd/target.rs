@@ -5,7 +5,7 @@ use russh::{
     Channel, ChannelId, Pty,
     server::{self, Auth, ChannelOpenHandle, Config, Handler, Msg, Session},
 };
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{io::Write, path::Path, sync::Arc, time::Duration};
 use tokio::net::TcpListener;
 
 /// Serves for ever.
@@ -19,7 +19,7 @@ pub(crate) async fn serve(host_key: &Path) -> Result<()> {
         ..Config::default()
     });
     let listener = TcpListener::bind("127.0.0.1:0").await?;
-    println!("{}", listener.local_addr()?.port());
+    writeln!(std::io::stdout(), "{}", listener.local_addr()?.port())?;
     loop {
         let (socket, _) = listener.accept().await?;
         let config = Arc::clone(&config);

@@ -28,13 +28,24 @@ pub struct Pressure {
 struct State {
     queued: usize,
     high: bool,
-    starving: bool,
+    /// How many uploads wait.
+    starving: usize,
     waker: Option<Waker>,
+}
+
+/// Held while something waits that may stand behind the queued bytes.
+#[derive(Debug)]
+pub struct Starving<'a>(&'a Pressure);
+
+impl Drop for Starving<'_> {
+    fn drop(&mut self) {
+        self.0.change(|state| state.starving = state.starving.saturating_sub(1));
+    }
 }
 
 impl State {
     fn settle(&mut self) {
-        let extra = if self.starving { STARVING_EXTRA } else { 0 };
+        let extra = if self.starving > 0 { STARVING_EXTRA } else { 0 };
         if self.queued > HIGH + extra {
             self.high = true;
         } else if self.queued < LOW + extra {
@@ -56,9 +67,10 @@ impl Pressure {
         self.change(|state| state.queued = state.queued.saturating_sub(bytes));
     }
 
-    /// Says whether the other direction waits for something that may stand behind the queued bytes.
-    pub fn set_starving(&self, starving: bool) {
-        self.change(|state| state.starving = starving);
+    /// The other direction waits for something that may stand behind the queued bytes, for as long as this is held.
+    pub fn starve(&self) -> Starving<'_> {
+        self.change(|state| state.starving += 1);
+        Starving(self)
     }
 
     /// How much window a sender should have from now on, in bytes.
@@ -121,12 +133,17 @@ mod tests {
         let context = Context::from_waker(Waker::noop());
         pressure.add(HIGH + 1);
         assert!(pressure.poll_open(&context).is_pending());
-        pressure.set_starving(true);
+        let (one, other) = (pressure.starve(), pressure.starve());
         assert!(pressure.poll_open(&context).is_ready());
+        drop(one);
+        assert!(pressure.poll_open(&context).is_ready(), "another still waits");
         pressure.add(STARVING_EXTRA);
         assert!(pressure.poll_open(&context).is_pending());
-        pressure.relieve(STARVING_EXTRA + HIGH);
-        pressure.set_starving(false);
+        pressure.relieve(STARVING_EXTRA);
+        drop(other);
+        pressure.add(1);
+        assert!(pressure.poll_open(&context).is_pending());
+        pressure.relieve(HIGH);
         assert!(pressure.poll_open(&context).is_ready());
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     flow::{Pressure, QueueReceiver, QueueSender, queue},
-    recorded::{Control, Flooded, Opened},
+    recorded::{Control, Flooded, Opened, Unasked},
     session::Event,
 };
 use dayfly_core::reason::{Reason, Refusal};
@@ -117,11 +117,14 @@ impl Channels {
         sessions.iter().try_for_each(|session| session.on(event.clone()).map(drop))
     }
 
-    /// The client has opened a channel for this side.
-    pub(super) fn opened_here(&mut self, id: ChannelId) {
+    /// The client has opened a channel for this side. One that is open already it cannot mean: to take its word would be to lose count of what it has.
+    pub(super) fn opened_here(&mut self, id: ChannelId) -> Result<(), Unasked> {
         self.forget_closed();
+        if self.open.contains_key(&id) {
+            return Err(Unasked);
+        }
         let queue = self.take_in(id, false);
-        self.opened.put(id, queue);
+        self.opened.put(id, queue).inspect_err(|_| self.close(id))
     }
 
     /// Where those who have channels opened find them.

@@ -4,7 +4,7 @@
 use crate::{busy::Busy, connection::Person};
 use russh::{Disconnect, server::Handle};
 use std::time::Duration;
-use tokio::task::JoinHandle;
+use tokio::{sync::oneshot, task::JoinHandle};
 
 /// What the client is told.
 const WORDS: &str = "dayfly: the certificate has expired, and nothing runs over this connection";
@@ -14,8 +14,9 @@ const WORDS: &str = "dayfly: the certificate has expired, and nothing runs over 
 pub(super) struct Expiry(JoinHandle<()>);
 
 impl Expiry {
-    /// Watches over the connection of `handle`, over which `person` logged in at `now` and everything in `busy` runs.
-    pub(super) fn watch(person: &Person, now: u64, handle: Handle, busy: Busy) -> Self {
+    /// Watches over the connection of `handle`, over which `person` logged in at `now` and everything in `busy` runs. Whoever carries it hears by `dismissed`
+    /// that the client was asked to go.
+    pub(super) fn watch(person: &Person, now: u64, handle: Handle, busy: Busy, dismissed: oneshot::Sender<()>) -> Self {
         let lives = Duration::from_secs(person.certificate.valid_before().saturating_sub(now));
         Self(tokio::spawn(async move {
             tokio::time::sleep(lives).await;
@@ -23,6 +24,7 @@ impl Expiry {
             tracing::debug!("the certificate has expired and nothing runs: the connection is closed");
             // One that is over already needs no end.
             let _ = handle.disconnect(Disconnect::ByApplication, WORDS.to_owned(), "en".to_owned()).await;
+            let _ = dismissed.send(());
         }))
     }
 }

@@ -13,6 +13,8 @@ pub struct LoginWatch {
     pub logged_in: oneshot::Receiver<()>,
     /// What was tried.
     pub tried: Tries,
+    /// Told once the client was asked to go.
+    pub dismissed: oneshot::Receiver<()>,
 }
 
 /// How far a login got that did not succeed.

@@ -61,7 +61,8 @@ impl RemoteForwards {
         ListenAddress::new(address, port).is_ok_and(|at| self.listeners.remove(&at).is_some())
     }
 
-    fn check(&self, address: &str, port: u32) -> Result<ListenAddress, Refusal> {
+    fn check(&mut self, address: &str, port: u32) -> Result<ListenAddress, Refusal> {
+        self.listeners.retain(|_, listener| !listener.is_over());
         let wanted = ListenAddress::new(address, port)
             .map_err(|error| Refusal::new(Reason::BadRequest, error.to_string(), "name an address and a port"))?;
         if self.listeners.contains_key(&wanted) {

@@ -57,9 +57,10 @@ impl ClientSide {
         let (sender, receiver) = oneshot::channel();
         let side = self.clone();
         let place = self.opened.places.clone().try_acquire_owned().ok()?;
+        self.opened.lock().awaited_confirmations += 1;
         let open = async move {
             let _place = place;
-            let Ok(channel) = opening.await else { return };
+            let Ok(channel) = opening.await else { return side.opened.refused() };
             let id = channel.id();
             // The reading half would hold up the whole connection: bytes come by the callbacks.
             let (_, writer) = channel.split();
@@ -86,21 +87,36 @@ impl Default for Opened {
     }
 }
 
+/// The client says that it has opened a channel which nobody asked it to open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the client confirms a channel that nobody asked it to open")]
+pub struct Unasked;
+
 #[derive(Debug, Default)]
 struct State {
+    /// How many channels the client was asked to open, and has neither opened nor refused.
+    awaited_confirmations: usize,
     there: HashMap<ChannelId, QueueReceiver<ClientMark>>,
     awaited: HashMap<ChannelId, oneshot::Sender<QueueReceiver<ClientMark>>>,
 }
 
 impl Opened {
-    /// The client has opened a channel, whose bytes go into `queue`.
-    pub fn put(&self, channel: ChannelId, queue: QueueReceiver<ClientMark>) {
+    /// The client has refused a channel.
+    fn refused(&self) {
         let mut state = self.lock();
+        state.awaited_confirmations = state.awaited_confirmations.saturating_sub(1);
+    }
+
+    /// The client has opened a channel, whose bytes go into `queue`.
+    pub fn put(&self, channel: ChannelId, queue: QueueReceiver<ClientMark>) -> Result<(), Unasked> {
+        let mut state = self.lock();
+        state.awaited_confirmations = state.awaited_confirmations.checked_sub(1).ok_or(Unasked)?;
         match state.awaited.remove(&channel) {
             // Nobody waits any more: the queue is abandoned.
             Some(sender) => drop(sender.send(queue)),
             None => drop(state.there.insert(channel, queue)),
         }
+        Ok(())
     }
 
     async fn take(&self, channel: ChannelId) -> Option<QueueReceiver<ClientMark>> {

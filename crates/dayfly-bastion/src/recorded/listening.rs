@@ -19,12 +19,19 @@ use dayfly_core::{
 };
 use dayfly_recording::Outcome;
 use pace::Pace;
-use std::{net::SocketAddr, sync::Arc, time::Instant};
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::{sync::oneshot, task::JoinSet};
 use tracing::Instrument;
 
 /// How many connections one listening session carries at a time.
 const MOST_ARRIVALS: usize = 32;
+
+/// How often one listening session tells of what nobody had asked for.
+const MOST_TOLD: usize = 16;
 
 /// Who asks for a target to listen, and where what arrives goes.
 #[derive(Clone)]
@@ -53,13 +60,18 @@ impl Caller {
 #[derive(Debug)]
 pub struct Listener {
     at: ListenAddress,
-    _held: oneshot::Sender<()>,
+    held: oneshot::Sender<()>,
 }
 
 impl Listener {
     /// Where it listens, with the port that the target chose.
     pub fn at(&self) -> &ListenAddress {
         &self.at
+    }
+
+    /// Whether it has ended by itself: the target is gone, or its session was ended.
+    pub fn is_over(&self) -> bool {
+        self.held.is_closed()
     }
 }
 
@@ -79,9 +91,9 @@ async fn begin(caller: Caller, wanted: ListenAddress) -> Result<Listener, Refusa
     match ask_target(&connection, &session, &recording, &wanted).await {
         Ok(target) => {
             let (held, released) = oneshot::channel();
-            let listener = Listener { at: target.at.clone(), _held: held };
+            let listener = Listener { at: target.at.clone(), held };
             let listening =
-                ListeningSession { caller, session, seat, recording, target, report, pace: Pace::default(), is_listening: true };
+                ListeningSession { caller, session, seat, recording, target, report, pace: Pace::default(), told: 0, is_listening: true };
             let serve = async move {
                 let _alive = alive;
                 listening.run(released).await;
@@ -127,6 +139,8 @@ struct ListeningSession {
     target: TargetListener,
     report: Report,
     pace: Pace,
+    /// How often it was told of what nobody had asked for.
+    told: usize,
     is_listening: bool,
 }
 
@@ -139,6 +153,10 @@ impl ListeningSession {
         tokio::pin!(stopping, ended);
         let mut timer = Timer::new(&bastion.limits(), &self.session, self.seat.counts.clone(), bastion.clock.now());
         let recording = self.recording.clone();
+        // What arrives later would be refused, one by one, and the client would not know why.
+        let ends_at = self.caller.person.certificate.valid_before();
+        let certified = tokio::time::sleep(Duration::from_secs(ends_at.saturating_sub(bastion.clock.unix_seconds())));
+        tokio::pin!(certified);
         let mut arrivals = JoinSet::new();
         let ending = loop {
             tokio::select! {
@@ -156,10 +174,8 @@ impl ListeningSession {
                     Event::Terminated { reason, message } => terminated_ending(reason, &message),
                     _ => failed("the session cannot be recorded any more"),
                 },
-                _ = &mut released, if self.is_listening => {
-                    self.is_listening = false;
-                    self.target.stop_listening().await;
-                }
+                () = &mut certified, if self.is_listening => self.stop_listening().await,
+                _ = &mut released, if self.is_listening => self.stop_listening().await,
                 opening = self.target.openings.recv() => match opening {
                     Some(opening) => self.opened(&mut arrivals, opening).await,
                     None => break Ending::new(Outcome::TargetGone, "the connection to the target was lost"),
@@ -167,13 +183,18 @@ impl ListeningSession {
                 Some(_) = arrivals.join_next() => {}
             }
             if !self.is_listening && arrivals.is_empty() {
-                break Ending::new(Outcome::Completed, "the client wants no more connections");
+                break Ending::new(Outcome::Completed, "the client wants no more connections, or may have none");
             }
         };
         // Those that still go on lose their target, and are sealed by themselves.
         arrivals.detach_all();
         self.target.close().await;
         evidence::seal(&self.caller.connection, &self.session, &self.seat, &self.recording, &self.report, &ending).await;
+    }
+
+    async fn stop_listening(&mut self) {
+        self.is_listening = false;
+        self.target.stop_listening().await;
     }
 
     /// A channel that the target opens is carried to the client if it came to where the client wanted it to listen. Everything else is refused by dropping it.
@@ -203,7 +224,12 @@ impl ListeningSession {
         arrivals.spawn(arriving.carry(offer).instrument(span));
     }
 
-    async fn unasked(&self, what: &'static str) {
+    /// A target that goes on learns nothing, and fills neither recording nor log.
+    async fn unasked(&mut self, what: &'static str) {
+        self.told += 1;
+        if self.told > MOST_TOLD {
+            return;
+        }
         evidence::unasked(&self.caller.connection, &self.session, what);
         self.note(what, evidence::UNASKED).await;
     }

@@ -42,14 +42,10 @@ impl Upload {
                     }
                     self.live.counts.add_up(bytes.len());
                     // The window adjustment that this may wait for can stand behind output that nobody takes.
-                    let starving = self.target.writable_packet_size().await < bytes.len();
-                    if starving {
-                        self.download_pressure.set_starving(true);
-                    }
+                    let is_short = self.target.writable_packet_size().await < bytes.len();
+                    let starving = is_short.then(|| self.download_pressure.starve());
                     let sent = self.target.data_bytes(bytes).await;
-                    if starving {
-                        self.download_pressure.set_starving(false);
-                    }
+                    drop(starving);
                     if sent.is_err() {
                         return self.control.event(Event::TargetGone);
                     }

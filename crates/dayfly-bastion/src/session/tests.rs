@@ -439,3 +439,12 @@ proptest! {
         prop_assert!(count(|action| matches!(action, Action::ClientExit(_))) <= 1);
     }
 }
+
+#[test]
+fn whoever_has_left_before_the_exit_ends_with_the_exit_and_nothing_after_it() {
+    let mut session = begun(exec("true"));
+    assert_eq!(session.on(Event::ClientLeft), [Action::Linger]);
+    session.on(Event::TargetExited(Exit::Status(0)));
+    let actions = session.on(Event::ClientDrained);
+    assert!(matches!(actions[..], [Action::Finish(_)]), "{actions:?}");
+}

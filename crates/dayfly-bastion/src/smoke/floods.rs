@@ -195,8 +195,10 @@ async fn row_12_nothing_comes_of_what_is_sent_to_a_channel_that_is_not_there() {
 async fn row_10_an_answer_to_no_question_ends_the_connection() {
     let house = House::open().await;
     let opened = numbers(message::CHANNEL_OPEN_CONFIRMATION, &[7, 7, 1 << 20, 32768]);
+    // Its own channel, which would be counted no more.
+    let opened_again = numbers(message::CHANNEL_OPEN_CONFIRMATION, &[FIRST, 7, 1 << 20, 32768]);
     let failed = numbers(message::CHANNEL_OPEN_FAILURE, &[FIRST, 1, 0, 0]);
-    for answer in [opened, failed] {
+    for answer in [opened, opened_again, failed] {
         let mut client = house.raw_alice().await;
         assert_eq!(client.start("cat").await, FIRST);
         client.send(&answer).await;

@@ -105,7 +105,9 @@ async fn act(house: &House, alice: &Person, deeds: Vec<Deed>) {
 
 /// How many recordings there are, and how many of them are sealed.
 fn recordings(directory: &Path) -> (usize, usize) {
-    let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    // The first session makes the directory.
+    let Ok(entries) = std::fs::read_dir(directory) else { return (0, 0) };
+    let entries = entries.map(|entry| entry.unwrap().path());
     entries.fold((0, 0), |(all, sealed), path| match path.file_name().unwrap().to_str().unwrap() {
         _ if path.is_dir() => {
             let (below, sealed_below) = recordings(&path);

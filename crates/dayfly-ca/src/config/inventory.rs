@@ -67,6 +67,8 @@ pub struct Permits {
     pub passthrough: bool,
     /// Whether a target may admit literal principals.
     pub literal_principals: bool,
+    /// Whether a target may be at an address that means another host to everybody: loopback, or of a link.
+    pub local_addresses: bool,
 }
 
 #[derive(Deserialize)]
@@ -89,6 +91,8 @@ pub(super) struct Written {
     may_passthrough: bool,
     #[serde(default)]
     may_literal_principals: bool,
+    #[serde(default)]
+    may_local_addresses: bool,
 }
 
 fn five_minutes<const LEAST: u64, const MOST: u64>() -> Span<LEAST, MOST> {
@@ -135,6 +139,7 @@ pub(super) fn check(document: &Document, written: Vec<Placed<Written>>) -> Resul
                 groups: one.groups,
                 passthrough: one.may_passthrough,
                 literal_principals: one.may_literal_principals,
+                local_addresses: one.may_local_addresses,
             },
         });
     }

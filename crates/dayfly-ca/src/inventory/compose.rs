@@ -1,6 +1,6 @@
 //! The document's rules and what each source said → one rule book. Pure: the same answers give the same book.
 
-use super::{TakenNames, Trouble, judge::judge};
+use super::{Taken, Trouble, judge::judge};
 use crate::config::{RuleBook, SourceSettings};
 use dayfly_core::{
     name::{SourceName, TargetGroupName, TargetName},
@@ -27,7 +27,7 @@ pub struct Composed {
 }
 
 /// The document comes first, then the sources in its order. An answer that does not fit what came before it is left out as a whole.
-pub fn compose(written: &RuleBook, sources: &[SourceSettings], answers: &Answers, taken: &TakenNames) -> Composed {
+pub fn compose(written: &RuleBook, sources: &[SourceSettings], answers: &Answers, taken: &Taken) -> Composed {
     let groups: BTreeSet<TargetGroupName> = sources.iter().flat_map(|source| source.permits.groups.iter().cloned()).collect();
     let (mut origins, mut aside) = (BTreeMap::new(), BTreeMap::new());
     let mut inventory = written.inventory.clone();

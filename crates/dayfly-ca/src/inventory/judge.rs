@@ -6,30 +6,37 @@ use crate::{
     store::{Store, StoreError},
 };
 use dayfly_core::{
+    address::is_elsewhere,
     name::TargetGroupName,
-    target::{Mode, Target},
+    target::{Mode, Target, canonical_host},
 };
 use ssh_key::PublicKey;
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, net::IpAddr};
 
-/// The names under which people know bastions and enrolled hosts. A source that could take one could have its own key trusted under that name.
+/// What bastions and enrolled hosts have. A source that could take one of the names, under which people know them, could have its own key trusted under that
+/// name; one that could name a bastion's address would have it log in at itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct TakenNames(BTreeSet<String>);
+pub struct Taken {
+    names: BTreeSet<String>,
+    addresses: BTreeSet<(String, u16)>,
+}
 
-impl TakenNames {
-    /// Those that the store holds now. A host's name that is its own target's is that target's.
+impl Taken {
+    /// What the store holds now. A host's name that is its own target's is that target's.
     pub async fn of(store: &dyn Store) -> Result<Self, StoreError> {
-        let mut names = BTreeSet::new();
+        let (mut names, mut addresses) = (BTreeSet::new(), BTreeSet::new());
         for bastion in store.bastions().await? {
-            let address = bastion.address.as_deref().and_then(|address| address.rsplit_once(':')).map(|(host, _)| host.to_owned());
-            names.extend(bastion.host_names.into_iter().chain(address).chain([bastion.name.to_string()]));
+            let address = bastion.address.as_deref().and_then(|address| address.rsplit_once(':'));
+            addresses.extend(address.and_then(|(host, port)| Some((canonical_host(host), port.parse().ok()?))));
+            let host = address.map(|(host, _)| host.to_owned());
+            names.extend(bastion.host_names.into_iter().chain(host).chain([bastion.name.to_string()]));
         }
         for host in store.hosts().await?.into_iter().filter(|host| !host.disabled) {
             let is_own = |name: &str| host.target.as_ref().is_some_and(|target| target.as_str() == name);
             names.extend(host.names.iter().map(|name| name.as_str().to_owned()).filter(|name| !is_own(name)));
         }
         // Programs compare host names without regard to case.
-        Ok(Self(names.into_iter().map(|name| name.to_ascii_lowercase()).collect()))
+        Ok(Self { names: names.into_iter().map(|name| name.to_ascii_lowercase()).collect(), addresses })
     }
 }
 
@@ -38,13 +45,16 @@ pub(super) fn judge(
     source: &SourceSettings,
     targets: &[Target],
     groups: &BTreeSet<TargetGroupName>,
-    taken: &TakenNames,
+    taken: &Taken,
 ) -> Result<Vec<Target>, Trouble> {
     let mut mistakes = Vec::new();
     let usable = targets.iter().map(|target| {
         mistakes.extend(overreach(&source.permits, target));
-        if taken.0.contains(target.name.as_str()) {
+        if taken.names.contains(target.name.as_str()) {
             mistakes.push(format!("{} is the name of a bastion or an enrolled host: rename the target", target.name));
+        }
+        if taken.addresses.contains(&(canonical_host(&target.address), target.port)) {
+            mistakes.push(format!("{} is at a bastion's own address: leave it out", target.name));
         }
         // Such a name would be in every certificate that is for the group.
         if groups.contains(target.name.as_str()) {
@@ -70,6 +80,11 @@ fn overreach(permits: &Permits, target: &Target) -> Vec<String> {
     }
     if !target.literal_principals.is_empty() && !permits.literal_principals {
         mistakes.push(format!("{name} lists literal principals, and this source may not (may_literal_principals)"));
+    }
+    let is_local = |address: IpAddr| !is_elsewhere(address);
+    if canonical_host(&target.address).parse().is_ok_and(is_local) && !permits.local_addresses {
+        let what = "is at an address of the bastion itself or of its link, and this source may not (may_local_addresses)";
+        mistakes.push(format!("{name} {what}"));
     }
     let others = target.groups.iter().filter(|group| !permits.groups.contains(*group));
     mistakes.extend(others.map(|group| format!("{name} is put into the group {group}, and this source may not fill that one (groups)")));

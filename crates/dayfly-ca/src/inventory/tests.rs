@@ -147,6 +147,10 @@ async fn row_38_a_source_says_nothing_that_others_stand_on() {
         // Certificates for the group would be certificates for it.
         named("cloud"),
         Target { address: "127.1".to_owned(), ..target("c1", 101) },
+        // The bastion's own services, and the credentials that clouds serve.
+        Target { address: "127.0.0.1".to_owned(), ..target("c1", 101) },
+        Target { address: "::ffff:169.254.169.254".to_owned(), ..target("c1", 101) },
+        Target { address: "::1".to_owned(), ..target("c1", 101) },
         Target { host_keys: Vec::new(), ..target("c1", 101) },
     ];
     for one in overreaching {
@@ -165,9 +169,13 @@ async fn row_38_a_source_says_nothing_that_others_stand_on() {
     assert!(knows(&ca, "aws-c1"));
     let line = ca.authority().rules.load().inventory.get("aws-c1").unwrap().host_keys[0].clone();
     assert_eq!(line.split(' ').count(), 2, "row 25: no comment comes along: {line}");
+    let local = SourceSettings { permits: Permits { local_addresses: true, ..cloud.permits.clone() }, ..cloud.clone() };
+    configured(&ca, std::slice::from_ref(&local)).await.unwrap();
+    said(&ca, &local, &[Target { address: "127.0.0.1".to_owned(), ..target("c1", 101) }]).await;
+    assert!(knows(&ca, "c1"));
     // What is forbidden from now on is out of force at once.
     configured(&ca, std::slice::from_ref(&cloud)).await.unwrap();
-    assert!(!knows(&ca, "aws-c1"));
+    assert!(!knows(&ca, "aws-c1") && !knows(&ca, "c1"));
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use crate::{
     config::{Place, RuleBook, SourceSettings, directory},
-    inventory::{Answers, TakenNames, compose},
+    inventory::{Answers, Taken, compose},
     mistake::{Mistake, Mistakes},
     private_file,
     store::{Store, StoreError},
@@ -37,7 +37,7 @@ pub(super) async fn check(
         let said = read.or_else(|| record.and_then(|record| record.targets.clone()));
         answers.extend(said.map(|targets| (source.name.clone(), Arc::new(targets))));
     }
-    let composed = compose(written, sources, &answers, &TakenNames::of(store).await?);
+    let composed = compose(written, sources, &answers, &Taken::of(store).await?);
     for (name, trouble) in &composed.aside {
         let remedy = "correct what it lists, or what the configuration says";
         warnings.0.push(Mistake::new(config, format!("source {name}: {trouble}"), remedy));
