@@ -9,6 +9,9 @@ use tokio::{sync::oneshot, task::JoinHandle};
 /// What the client is told.
 const WORDS: &str = "dayfly: the certificate has expired, and nothing runs over this connection";
 
+/// How long it may take to tell it.
+const PATIENCE: Duration = Duration::from_secs(3);
+
 /// Ends one connection when its time has come. Ends itself with this value.
 #[derive(Debug)]
 pub(super) struct Expiry(JoinHandle<()>);
@@ -22,8 +25,9 @@ impl Expiry {
             tokio::time::sleep(lives).await;
             busy.idle().await;
             tracing::debug!("the certificate has expired and nothing runs: the connection is closed");
-            // One that is over already needs no end.
-            let _ = handle.disconnect(Disconnect::ByApplication, WORDS.to_owned(), "en".to_owned()).await;
+            // One that is over already needs no end, and one that does not read hears nothing.
+            let told = handle.disconnect(Disconnect::ByApplication, WORDS.to_owned(), "en".to_owned());
+            let _ = tokio::time::timeout(PATIENCE, told).await;
             let _ = dismissed.send(());
         }))
     }

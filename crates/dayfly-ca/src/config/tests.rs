@@ -409,7 +409,7 @@ fn the_example_shows_both_kinds_of_source_and_every_key_of_them() {
     let defaults = SourceSettings { name: fleet.name.clone(), place: fleet.place.clone(), permits: fleet.permits.clone(), ..cloud.clone() };
     assert_eq!((&defaults, &cloud.permits), (fleet, &Permits::default()));
     let shown: toml::Table = toml::from_str(&example_with_sign_in()).unwrap();
-    assert_eq!(shown["inventory"][0].as_table().unwrap().len(), 9);
+    assert_eq!(shown["inventory"][0].as_table().unwrap().len(), 10);
 }
 
 #[test]
