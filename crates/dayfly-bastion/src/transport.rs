@@ -92,6 +92,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Cuttable<T> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.check_cut(context)?;
         Pin::new(&mut self.transport).poll_shutdown(context)
     }
 }

@@ -230,8 +230,8 @@ async fn greet(session: &PermittedSession, snapshot: Arc<Snapshot>) -> Result<Gr
     let expected = Arc::new(Expected::default());
     let (inbound, openings) = Inbound::new(expected.clone(), pressure.clone());
     let handler = TargetHandler::new(check.clone(), sender, inbound);
-    let (transport, cut) = Cuttable::new(transport);
-    let transport = Valve::new(transport, pressure);
+    // Outermost, so that a valve that is shut hides no cut.
+    let (transport, cut) = Cuttable::new(Valve::new(transport, pressure));
     let mut handle = client::connect_stream(config, transport, handler).await.map_err(|error| match check.refused() {
         Some((refusal, seen)) => DialFailure { outcome: DialOutcome::HostKeyWrong, refusal, host_key: Some(seen) },
         None => failed(unavailable(target, &error.to_string())),
@@ -313,6 +313,8 @@ mod tests {
             "fe80::1",
             "ff02::1",
             "::ffff:127.0.0.1",
+            "fd00:ec2::254",
+            "100.100.100.200",
         ] {
             assert!(!is_elsewhere(address.parse().unwrap()), "{address}");
         }

@@ -4,7 +4,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::{
     fmt,
-    net::{IpAddr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
 /// A network, or one address, as written in configuration: `192.0.2.0/24`, `2001:db8::/32`, `192.0.2.7`.
@@ -65,8 +65,18 @@ impl From<Network> for String {
     }
 }
 
-/// Whether an address is another host's: not the own host's, not on its link (where clouds serve their credentials), not a group's.
+/// Where clouds serve credentials, beside link-local addresses: AWS and Google by IPv6, Alibaba.
+const CREDENTIALS: [IpAddr; 3] = [
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
+    IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)),
+    IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
+];
+
+/// Whether an address is another host's: not the own host's, not on its link nor elsewhere where clouds serve their credentials, not a group's.
 pub fn is_elsewhere(address: IpAddr) -> bool {
+    if CREDENTIALS.contains(&address.to_canonical()) {
+        return false;
+    }
     let own_or_group = |address: IpAddr| address.is_loopback() || address.is_unspecified() || address.is_multicast();
     match address.to_canonical() {
         IpAddr::V4(address) => !own_or_group(address.into()) && !address.is_link_local() && !address.is_broadcast(),

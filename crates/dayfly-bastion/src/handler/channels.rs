@@ -119,10 +119,10 @@ impl Channels {
 
     /// The client has opened a channel for this side. One that is open already it cannot mean: to take its word would be to lose count of what it has.
     pub(super) fn opened_here(&mut self, id: ChannelId) -> Result<(), Unasked> {
-        self.forget_closed();
         if self.open.contains_key(&id) {
             return Err(Unasked);
         }
+        self.forget_closed();
         let queue = self.take_in(id, false);
         self.opened.put(id, queue).inspect_err(|_| self.close(id))
     }

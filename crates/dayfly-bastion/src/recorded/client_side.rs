@@ -55,22 +55,24 @@ impl ClientSide {
     /// A client that answers too late finds its channel closed.
     async fn open(&self, opening: impl Future<Output = Result<Channel<Msg>, russh::Error>> + Send + 'static) -> Option<Client> {
         let (sender, receiver) = oneshot::channel();
-        let side = self.clone();
+        // Whoever waits here for a client that does not answer keeps nothing of the connection in use.
+        let opened = self.opened.clone();
         let place = self.opened.places.clone().try_acquire_owned().ok()?;
         self.opened.lock().awaited_confirmations += 1;
         let open = async move {
             let _place = place;
-            let Ok(channel) = opening.await else { return side.opened.refused() };
+            let Ok(channel) = opening.await else { return opened.refused() };
             let id = channel.id();
             // The reading half would hold up the whole connection: bytes come by the callbacks.
             let (_, writer) = channel.split();
-            let Some(queue) = side.opened.take(id).await else { return };
-            if let Err(client) = sender.send(Client::new(writer, side, queue)) {
-                client.close().await;
+            let Some(queue) = opened.take(id).await else { return };
+            if let Err((writer, _queue)) = sender.send((writer, queue)) {
+                let _ = tokio::time::timeout(PATIENCE, writer.close()).await;
             }
         };
         tokio::spawn(open.in_current_span());
-        tokio::time::timeout(PATIENCE, receiver).await.ok()?.ok()
+        let (writer, queue) = tokio::time::timeout(PATIENCE, receiver).await.ok()?.ok()?;
+        Some(Client::new(writer, self.clone(), queue))
     }
 }
 
@@ -96,20 +98,31 @@ pub struct Unasked;
 struct State {
     /// How many channels the client was asked to open, and has neither opened nor refused.
     awaited_confirmations: usize,
+    /// It has confirmed one that it was not asked to open.
+    has_lied: bool,
     there: HashMap<ChannelId, QueueReceiver<ClientMark>>,
     awaited: HashMap<ChannelId, oneshot::Sender<QueueReceiver<ClientMark>>>,
 }
 
 impl Opened {
-    /// The client has refused a channel.
+    /// The client has refused a channel. One that has none left to refuse has confirmed what it was not asked for.
     fn refused(&self) {
         let mut state = self.lock();
-        state.awaited_confirmations = state.awaited_confirmations.saturating_sub(1);
+        match state.awaited_confirmations.checked_sub(1) {
+            Some(left) => state.awaited_confirmations = left,
+            None => {
+                state.has_lied = true;
+                state.there.clear();
+            }
+        }
     }
 
     /// The client has opened a channel, whose bytes go into `queue`.
     pub fn put(&self, channel: ChannelId, queue: QueueReceiver<ClientMark>) -> Result<(), Unasked> {
         let mut state = self.lock();
+        if state.has_lied {
+            return Err(Unasked);
+        }
         state.awaited_confirmations = state.awaited_confirmations.checked_sub(1).ok_or(Unasked)?;
         match state.awaited.remove(&channel) {
             // Nobody waits any more: the queue is abandoned.

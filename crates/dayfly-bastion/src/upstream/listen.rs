@@ -13,7 +13,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 
 /// How long a target may take to stop listening.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// A target that listens. Its connection, and with it everything that arrived, ends when it is dropped.
 pub struct TargetListener {

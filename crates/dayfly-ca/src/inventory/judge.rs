@@ -27,8 +27,10 @@ impl Taken {
         let (mut names, mut addresses) = (BTreeSet::new(), BTreeSet::new());
         for bastion in store.bastions().await? {
             let address = bastion.address.as_deref().and_then(|address| address.rsplit_once(':'));
-            addresses.extend(address.and_then(|(host, port)| Some((canonical_host(host), port.parse().ok()?))));
-            let host = address.map(|(host, _)| host.to_owned());
+            let host = address.map(|(host, _)| host.trim_matches(['[', ']']).to_owned());
+            if let Some(port) = address.and_then(|(_, port)| port.parse().ok()).filter(|_| !bastion.disabled) {
+                addresses.extend(bastion.host_names.iter().chain(&host).map(|host| (canonical_host(host), port)));
+            }
             names.extend(bastion.host_names.into_iter().chain(host).chain([bastion.name.to_string()]));
         }
         for host in store.hosts().await?.into_iter().filter(|host| !host.disabled) {
