@@ -267,8 +267,10 @@ async fn a_connection_ends_with_its_certificate_unless_something_runs_over_it() 
     let (outside, inside) = house.jump(&alice, &alice, "deploy", "db1").await.unwrap();
     let busy = house.log_in("deploy@db1", &alice).await.unwrap();
     let (mut running, writing) = start(&busy, "hang").await;
+    // Its time comes after that of the one that is in use.
+    let last = house.log_in("deploy@db1", &alice).await.unwrap();
     // The inner one goes first, and with it what the outer one was for.
-    for connection in [idle, inside, outside] {
+    for connection in [idle, inside, outside, last] {
         let _ = tokio::time::timeout(Duration::from_secs(20), connection).await.unwrap();
     }
     assert!(crate::authority::double::unix_now() >= ends);
